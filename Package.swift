@@ -18,9 +18,10 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(
             name: "Replication",
-            dependencies: ["COpenSSL", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: ["COpenSSL", "CZstd", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: settings),
         .testTarget(name: "ReplicationTests", dependencies: ["Replication"], swiftSettings: settings),
     ],

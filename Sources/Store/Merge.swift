@@ -1,0 +1,413 @@
+internal import GRDB
+package import Replication
+package import Tickets
+
+/// Where operations come from.
+package enum BatchSource: Hashable, Sendable {
+    /// This node's own: written by its people or by itself.
+    case local
+    /// A peer's feed, durable up to `end` once the batch is.
+    case peer(SiteCode, end: FeedCursor)
+}
+
+/// Operations that are to become durable together, in order.
+package struct MergeBatch: Sendable {
+    package var source: BatchSource
+    package var operations: [Operation]
+    package var hashes: [ContentHash]
+
+    package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
+        precondition(operations.count == hashes.count, "every operation has its hash")
+        self.source = source
+        self.operations = operations
+        self.hashes = hashes
+    }
+}
+
+/// What one commit has done.
+package struct MergeResult: Sendable {
+    package var insertedCount = 0
+    package var duplicateCount = 0
+    package var parkedCount = 0
+    package var lastArrival: Int64 = 0
+    /// Peers whose feed has grown.
+    package var advancedPeers: [SiteCode] = []
+    /// Tickets that this commit touched.
+    package var touched: [EntityID] = []
+    /// Highest timestamp among the operations.
+    package var latest = HybridTimestamp.zero
+}
+
+/// One merge transaction: log rows in order, each touched entity folded once, feeds, rollups and cursors at the end.
+///
+/// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
+/// changed. Source: Protocols/operations.md §6.
+struct Merge {
+    /// One entity while its transaction runs.
+    final class Work {
+        let id: Int64
+        let isNew: Bool
+        var ticket: Ticket
+        var digest: SetDigest
+        var facts: Int64
+        /// Children in whose subtree a site takes part, by index in the cache's list.
+        var members: Set<Int> = []
+        /// Numbers that operations of this transaction have given it, by the operation.
+        var numbers: [Dot: String] = [:]
+
+        init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
+            self.id = id
+            self.isNew = isNew
+            self.ticket = ticket
+            self.digest = digest
+            self.facts = facts
+        }
+    }
+
+    let db: Database
+    let cache: WriterCache
+    let catalog: Catalog
+    /// UTC milliseconds, for rows that say since when.
+    let now: Int64
+    /// True while the projection is built anew from rows that are in the log already.
+    var isReplaying = false
+    private var works: [EntityID: Work] = [:]
+    private var order: [Work] = []
+    private var rollup = RollupDelta()
+    private var envelope = ByteWriter(reserving: 256)
+    private var hasher = ContentHasher()
+    private(set) var result = MergeResult()
+
+    init(db: Database, cache: WriterCache, catalog: Catalog, now: Int64) {
+        self.db = db
+        self.cache = cache
+        self.catalog = catalog
+        self.now = now
+    }
+
+    /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.
+    mutating func append(_ batch: MergeBatch) throws {
+        let source: WriterCache.PeerEntry?
+        switch batch.source {
+        case .local: source = nil
+        case .peer(let site, let end):
+            guard let peer = cache.peers[site] else { throw DatabaseError(message: "peer \(site) is not registered") }
+            source = peer
+            try saveReceived(end, from: peer)
+        }
+        for index in batch.operations.indices {
+            try append(batch.operations[index], hash: batch.hashes[index], source: source)
+        }
+    }
+
+    private mutating func append(_ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?) throws {
+        let replica = try cache.replica(operation.dot.replica)
+        if operation.dot.sequence <= replica.highest, try isStored(operation.dot, hash, replica) {
+            result.duplicateCount += 1
+            return
+        }
+        if let reason = Origin.doubt(of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) }) {
+            try park(operation, hash: hash, source: source, reason: reason)
+            return
+        }
+        try insert(operation, hash: hash, replica: replica, source: source)
+        if operation.kind == Kind.announce.operationKind, replica.site == nil {
+            replica.site = operation.author.site
+            replica.isChanged = true
+            try takeUpParked(of: replica)
+        }
+    }
+
+    private func isStored(
+        _ dot: Dot, _ hash: ContentHash, _ replica: WriterCache.ReplicaEntry
+    ) throws -> Bool {
+        let find = cache.statements.findOperation
+        find.bind(1, replica.id)
+        find.bind(2, dot.sequence)
+        guard try find.step() else { return false }
+        defer { find.reset() }
+        guard let stored = ContentHash(find.blob(1)) else { throw StoreError.corruptRow(arrival: find.integer(0), dot: dot) }
+        guard stored == hash else {
+            throw StoreError.conflictingHistory(dot: dot, stored: stored, received: hash)
+        }
+        return true
+    }
+
+    private mutating func insert(
+        _ operation: Operation, hash: ContentHash, replica: WriterCache.ReplicaEntry, source: WriterCache.PeerEntry?
+    ) throws {
+        let work = try work(on: operation.entity)
+        cache.lastArrival += 1
+        let arrival = cache.lastArrival
+        var seen: [(replica: Int64, sequence: UInt64)] = []
+        seen.reserveCapacity(operation.seen.entries.count)
+        for entry in operation.seen.entries { seen.append((try cache.replica(entry.replica).id, entry.sequence)) }
+        PackedEnvelope.pack(operation, seen: seen, into: &envelope)
+        let row = cache.statements.insertOperation
+        row.bind(1, arrival)
+        row.bind(2, replica.id)
+        row.bind(3, operation.dot.sequence)
+        row.bind(4, work.id)
+        row.bind(5, Int(operation.kind.rawValue))
+        row.bind(6, operation.time.rawValue)
+        row.bind(7, try cache.author(operation.author))
+        row.bind(8, source?.id ?? 0)
+        hash.withBytes { row.bind(9, $0) }
+        row.bind(10, envelope.bytes)
+        row.bind(11, operation.body)
+        try row.run()
+
+        advance(replica, operation.dot.sequence, hash)
+        source?.stored += 1
+        source?.isChanged = true
+        if let parent = cache.parent, source !== parent { parent.hasNews = true }
+        result.insertedCount += 1
+        result.lastArrival = arrival
+        result.latest = max(result.latest, operation.time)
+        try fold(operation, hash: hash, arrival: arrival, work: work, source: source)
+    }
+
+    private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
+        replica.stored += 1
+        replica.isChanged = true
+        // A hole that fills later leaves prefix and chain where they are until a rebuild; both only speak of what is
+        // contiguous.
+        if sequence == replica.prefix + 1 {
+            replica.prefix = sequence
+            replica.chain = hasher.link(previous: replica.chain, hash: hash)
+        }
+        replica.highest = max(replica.highest, sequence)
+    }
+
+    /// Applies an operation to its entity and appends it to the feeds of those children that take part.
+    private mutating func fold(
+        _ operation: Operation, hash: ContentHash, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
+    ) throws {
+        work.ticket.apply(operation)
+        work.digest.insert(hash)
+        if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
+            work.numbers[operation.dot] = body.number
+        }
+        guard !cache.children.isEmpty else { return }
+        if !isForEveryone(operation.entity.type) {
+            for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
+                guard work.ticket.sites.contains(where: { $0.isWithin(child.site) }) else { continue }
+                work.members.insert(index)
+                // The whole history first, then the operation that let the child in.
+                try appendHistory(of: work, to: child, before: arrival)
+            }
+        }
+        for (index, child) in cache.children.enumerated() where child !== source {
+            guard isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
+            try append(arrival, to: child)
+        }
+    }
+
+    private func isForEveryone(_ type: EntityType) -> Bool {
+        switch type {
+        case .catalog, .replica: true
+        case .ticket, .customer: false
+        }
+    }
+
+    private mutating func appendHistory(of work: Work, to child: WriterCache.PeerEntry, before limit: Int64) throws {
+        guard !work.isNew || work.digest.count > 1 else { return }
+        var arrivals: [Int64] = []
+        let find = cache.statements.findOperation
+        for dot in work.ticket.operations {
+            guard let replica = cache.replicas[dot.replica] else { continue }
+            find.bind(1, replica.id)
+            find.bind(2, dot.sequence)
+            if try find.step() {
+                if find.integer(0) < limit, find.integer(2) != child.id { arrivals.append(find.integer(0)) }
+                find.reset()
+            }
+        }
+        for arrival in arrivals.sorted() { try append(arrival, to: child) }
+    }
+
+    private mutating func append(_ arrival: Int64, to child: WriterCache.PeerEntry) throws {
+        child.feedLength += 1
+        child.isChanged = true
+        child.hasNews = true
+        let row = cache.statements.insertFeed
+        row.bind(1, child.id)
+        row.bind(2, child.feedLength)
+        row.bind(3, arrival)
+        try row.run()
+    }
+
+    private mutating func work(on entity: EntityID) throws -> Work {
+        if let known = works[entity] { return known }
+        let find = cache.statements.findEntity
+        find.bind(1, Int(entity.type.rawValue))
+        find.bind(2, entity.high)
+        find.bind(3, entity.low)
+        let work: Work
+        if try find.step() {
+            defer { find.reset() }
+            let ticket: Ticket
+            do {
+                ticket = try Ticket(decoding: find.blob(4), id: entity)
+            } catch {
+                throw StoreError.corruptState(entity: entity, reason: "\(error)")
+            }
+            work = Work(
+                id: find.integer(0), isNew: false, ticket: ticket,
+                digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
+                facts: find.integer(3))
+            for (index, child) in cache.children.enumerated()
+            where ticket.sites.contains(where: { $0.isWithin(child.site) }) {
+                work.members.insert(index)
+            }
+        } else {
+            cache.lastEntity += 1
+            work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
+        }
+        works[entity] = work
+        order.append(work)
+        return work
+    }
+
+    /// Writes every touched entity once, then the measures, prefixes and feed lengths.
+    mutating func finish() throws {
+        let statements = cache.statements
+        for work in order {
+            let state = work.ticket.encoded()
+            if work.ticket.id.type == .ticket {
+                let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
+                let facts = row.facts
+                if facts != work.facts {
+                    work.facts = facts
+                    try row.write(entity: work.id, isNew: work.isNew, statements: statements, rollup: &rollup)
+                }
+                result.touched.append(work.ticket.id)
+            }
+            if work.isNew {
+                let insert = statements.insertEntity
+                insert.bind(1, work.id)
+                insert.bind(2, Int(work.ticket.id.type.rawValue))
+                insert.bind(3, work.ticket.id.high)
+                insert.bind(4, work.ticket.id.low)
+                insert.bind(5, work.digest.count)
+                work.digest.sum.withBytes { insert.bind(6, $0) }
+                insert.bind(7, work.facts)
+                insert.bind(8, state)
+                try insert.run()
+            } else {
+                let update = statements.updateEntity
+                update.bind(1, work.id)
+                update.bind(2, work.digest.count)
+                work.digest.sum.withBytes { update.bind(3, $0) }
+                update.bind(4, work.facts)
+                update.bind(5, state)
+                try update.run()
+            }
+        }
+        try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
+        try writeReplicasAndPeers()
+    }
+
+    private mutating func writeReplicasAndPeers() throws {
+        for replica in cache.replicas.values where replica.isChanged {
+            let update = cache.statements.updateReplica
+            update.bind(1, replica.id)
+            update.bind(2, replica.site?.rawValue)
+            update.bind(3, replica.prefix)
+            replica.chain.withBytes { update.bind(4, $0) }
+            update.bind(5, replica.highest)
+            update.bind(6, replica.stored)
+            try update.run()
+            replica.isChanged = false
+        }
+        for peer in cache.peers.values {
+            if peer.isChanged {
+                let update = cache.statements.updatePeer
+                update.bind(1, peer.id)
+                update.bind(2, peer.feedLength)
+                update.bind(3, peer.stored)
+                try update.run()
+                peer.isChanged = false
+            }
+            if peer.hasNews { result.advancedPeers.append(peer.site) }
+            peer.hasNews = false
+        }
+    }
+
+    private func saveReceived(_ end: FeedCursor, from peer: WriterCache.PeerEntry) throws {
+        let update = cache.statements.updateReceived
+        update.bind(1, peer.id)
+        update.bind(2, end.feed.rawValue)
+        update.bind(3, end.position)
+        update.bind(4, end.digest.count)
+        end.digest.sum.withBytes { update.bind(5, $0) }
+        update.bind(6, now)
+        try update.run()
+    }
+}
+
+// MARK: - Parking
+
+extension Merge {
+    private mutating func park(
+        _ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?, reason: String
+    ) throws {
+        let row = cache.statements.park
+        row.bind(1, operation.dot.replica.rawValue)
+        row.bind(2, operation.dot.sequence)
+        row.bind(3, source?.id ?? 0)
+        row.bind(4, reason)
+        row.bind(5, now)
+        hash.withBytes { row.bind(6, $0) }
+        row.bind(7, try OperationColumns.encode([operation]).serializedBytes())
+        try row.run()
+        result.parkedCount += 1
+    }
+
+    /// Looks again at what waited for this replica's announcement.
+    private mutating func takeUpParked(of replica: WriterCache.ReplicaEntry) throws {
+        let rows = try BoundStatement(
+            db, "SELECT id, source, hash, columns FROM parked WHERE replica = ? ORDER BY sequence, id")
+        rows.bind(1, replica.replica.rawValue)
+        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
+        while try rows.step() {
+            guard let hash = ContentHash(rows.blob(2)),
+                let operation = try? OperationColumns.decode(WireOperationColumns(serializedBytes: rows.bytes(3))).first
+            else { continue }
+            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
+        }
+        for entry in waiting {
+            try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+            let source = cache.peers.values.first { $0.id == entry.source }
+            try append(entry.operation, hash: entry.hash, source: source)
+        }
+    }
+}
+
+/// Whether an operation's origin can be justified. Source: Protocols/operations.md §7.
+enum Origin {
+    /// - Parameter announced: the site that the operation's incarnation has announced.
+    /// - Parameter peer: who sent it, and whether that is the parent; nil for this node's own.
+    /// - Returns: why the operation has to wait; nil if it may be applied.
+    static func doubt(
+        of operation: Operation, announced: SiteCode?, from peer: (site: SiteCode, isParent: Bool)?
+    ) -> String? {
+        if let peer, !peer.isParent, !operation.author.site.isWithin(peer.site) {
+            return "its author's site \(operation.author.site) is outside \(peer.site), which sent it"
+        }
+        if operation.entity.type == .replica {
+            guard operation.kind == Kind.announce.operationKind,
+                operation.entity == EntityID(announcementOf: operation.dot.replica)
+            else { return "it announces another incarnation than the one that wrote it" }
+            if let announced, announced != operation.author.site {
+                return "its incarnation belongs to \(announced), it announces \(operation.author.site)"
+            }
+            return nil
+        }
+        guard let announced else { return "its incarnation \(operation.dot.replica) has not announced a site yet" }
+        guard announced == operation.author.site else {
+            return "its author works at \(operation.author.site), its incarnation belongs to \(announced)"
+        }
+        return nil
+    }
+}

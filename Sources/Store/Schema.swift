@@ -1,0 +1,192 @@
+internal import GRDB
+
+/// Tables of one node's replica. The log is the truth; everything marked *projection* is rebuilt from it.
+///
+/// Times are UTC milliseconds unless a column says otherwise. 64-bit identities (`replica`, `high`, `low`, `time`) are
+/// stored as SQLite's signed integers with the same bits. Hashes are 32-byte blobs.
+enum Schema {
+    static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 log, projection, feeds") { db in
+            try db.execute(sql: log)
+            try db.execute(sql: projection)
+            try db.execute(sql: feeds)
+            try db.execute(sql: search)
+            try db.execute(sql: node)
+        }
+        return migrator
+    }()
+
+    private static let log = """
+        -- One row per incarnation this node has heard of. `prefix`: every sequence up to it is in the log, and `chain`
+        -- is the chain's hash there. `site` is null until the incarnation's announcement has arrived.
+        CREATE TABLE replica (
+            id INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL UNIQUE,
+            site TEXT,
+            prefix INTEGER NOT NULL DEFAULT 0,
+            chain BLOB NOT NULL DEFAULT (zeroblob(32)),
+            highest INTEGER NOT NULL DEFAULT 0,
+            stored INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+
+        -- Authors as operations carry them, each once.
+        CREATE TABLE author (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL, role INTEGER NOT NULL, level INTEGER NOT NULL,
+            site TEXT NOT NULL, department TEXT NOT NULL, catalog INTEGER NOT NULL,
+            UNIQUE (name, role, level, site, department, catalog)
+        ) STRICT;
+
+        -- Every operation, in order of local arrival. `envelope` packs previous, seen, scope, critical, extensions.
+        -- `source` is the peer it came from, 0 for this node's own.
+        CREATE TABLE operation (
+            arrival INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            entity INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            time INTEGER NOT NULL,
+            author INTEGER NOT NULL,
+            source INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            envelope BLOB NOT NULL,
+            body BLOB NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX operation_dot ON operation (replica, sequence);
+
+        -- Operations whose origin cannot be justified yet: visible, not applied, looked at again when an
+        -- announcement arrives. `columns` is the operation in its wire form.
+        CREATE TABLE parked (
+            id INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            source INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            since INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            columns BLOB NOT NULL,
+            UNIQUE (replica, sequence, hash)
+        ) STRICT;
+        """
+
+    private static let projection = """
+        -- Projection. The CRDT state of every entity as bytes, and the digest of its operations.
+        -- `facts` hashes what the entity's row in `ticket` was written from, so that it is only written when it changes.
+        CREATE TABLE entity (
+            id INTEGER PRIMARY KEY,
+            type INTEGER NOT NULL,
+            high INTEGER NOT NULL,
+            low INTEGER NOT NULL,
+            operations INTEGER NOT NULL,
+            digest BLOB NOT NULL,
+            facts INTEGER NOT NULL,
+            state BLOB NOT NULL,
+            UNIQUE (type, high, low)
+        ) STRICT;
+
+        -- Projection. What queues and lists filter on. The title is a pointer into the log (replica and sequence of the
+        -- operation that wrote it). `contributions`: what this ticket has put into `rollup`.
+        CREATE TABLE ticket (
+            entity INTEGER PRIMARY KEY,
+            number TEXT NOT NULL,
+            status INTEGER NOT NULL,
+            opened INTEGER NOT NULL,
+            opened_site TEXT NOT NULL,
+            accepting_department TEXT NOT NULL,
+            holder_site TEXT NOT NULL,
+            holder_department TEXT NOT NULL,
+            holder_since INTEGER NOT NULL,
+            category TEXT NOT NULL,
+            urgency INTEGER NOT NULL,
+            title_replica INTEGER NOT NULL,
+            title_sequence INTEGER NOT NULL,
+            conflicts INTEGER NOT NULL,
+            contested INTEGER NOT NULL,
+            chases INTEGER NOT NULL,
+            undelivered INTEGER NOT NULL,
+            contributions BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX ticket_queue ON ticket (status, holder_site, holder_department, opened);
+        CREATE INDEX ticket_number ON ticket (number);
+        CREATE INDEX ticket_attention ON ticket (entity) WHERE conflicts > 0 OR contested > 0;
+        CREATE INDEX ticket_undelivered ON ticket (entity) WHERE undelivered > 0;
+
+        -- Projection. Twins: edges between tickets that are joined now.
+        CREATE TABLE twin (
+            entity INTEGER NOT NULL,
+            other BLOB NOT NULL,
+            PRIMARY KEY (entity, other)
+        ) STRICT, WITHOUT ROWID;
+
+        -- Projection. Additive measures of steps that have ended. `day` counts days since 1970 of the deadline.
+        CREATE TABLE rollup (
+            day INTEGER NOT NULL,
+            site TEXT NOT NULL,
+            department TEXT NOT NULL,
+            category TEXT NOT NULL,
+            step INTEGER NOT NULL,
+            met INTEGER NOT NULL,
+            late INTEGER NOT NULL,
+            uncertain INTEGER NOT NULL,
+            elapsed_milliseconds INTEGER NOT NULL,
+            PRIMARY KEY (day, site, department, category, step)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let feeds = """
+        -- Nodes that this one speaks to. `received_*`: what is durable here of the peer's feed; `acknowledged_*`: what
+        -- the peer has said it holds of ours. `stored`: operations in the log that came from this peer.
+        CREATE TABLE peer (
+            id INTEGER PRIMARY KEY,
+            site TEXT NOT NULL UNIQUE,
+            is_parent INTEGER NOT NULL,
+            received_feed INTEGER NOT NULL DEFAULT 0,
+            received_position INTEGER NOT NULL DEFAULT 0,
+            received_count INTEGER NOT NULL DEFAULT 0,
+            received_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
+            acknowledged_position INTEGER NOT NULL DEFAULT 0,
+            acknowledged_count INTEGER NOT NULL DEFAULT 0,
+            acknowledged_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
+            feed_length INTEGER NOT NULL DEFAULT 0,
+            stored INTEGER NOT NULL DEFAULT 0,
+            last_contact INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+
+        -- What a child has to get, in order; positions of one child run from 1 without a gap.
+        CREATE TABLE feed (
+            child INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            arrival INTEGER NOT NULL,
+            PRIMARY KEY (child, position)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let search = """
+        -- Text of operations by arrival, Han characters apart. Follows the log from `search_cursor` in `meta`.
+        CREATE VIRTUAL TABLE search USING fts5(
+            text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
+        """
+
+    private static let node = """
+        -- Facts about this node itself: site, replica, clock, cursors.
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+
+        -- People who log in to the console of this site. `verifier` is scrypt with its parameters and salt.
+        CREATE TABLE account (
+            name TEXT PRIMARY KEY,
+            role INTEGER NOT NULL,
+            department TEXT NOT NULL,
+            verifier TEXT NOT NULL,
+            created INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- Codes that let an office join, by the hash of their secret; used once.
+        CREATE TABLE enrolment (
+            token BLOB PRIMARY KEY,
+            site TEXT NOT NULL,
+            expires INTEGER NOT NULL,
+            used INTEGER
+        ) STRICT, WITHOUT ROWID;
+        """
+}

@@ -1,0 +1,37 @@
+package import Replication
+
+/// What can go wrong in the store, with what an operator needs to go on.
+package enum StoreError: Error, CustomStringConvertible {
+    /// Another process owns the data folder.
+    case folderInUse(path: String, owner: String)
+    case notInitialised(path: String)
+    case alreadyInitialised(path: String)
+    /// The same dot has come with other bytes: one of the two was forged, or a history forked.
+    case conflictingHistory(dot: Dot, stored: ContentHash, received: ContentHash)
+    /// A row's bytes do not match its hash any more.
+    case corruptRow(arrival: Int64, dot: Dot)
+    case corruptState(entity: EntityID, reason: String)
+    case newerSchema(path: String, found: Int, known: Int)
+    case file(path: String, operation: String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .folderInUse(let path, let owner):
+            "\(path) is in use by \(owner): talk to that process, or stop it first"
+        case .notInitialised(let path):
+            "\(path) holds no node: run `banjie init` there first"
+        case .alreadyInitialised(let path):
+            "\(path) holds a node already: choose another folder, or remove that one after a backup"
+        case .conflictingHistory(let dot, let stored, let received):
+            "operation \(dot) is stored with hash \(stored) and came with \(received): nothing of that batch was applied"
+        case .corruptRow(let arrival, let dot):
+            "row \(arrival) (operation \(dot)) does not match its hash: run `banjie doctor`"
+        case .corruptState(let entity, let reason):
+            "the projection of \(entity) cannot be read (\(reason)): run `banjie rebuild`"
+        case .newerSchema(let path, let found, let known):
+            "\(path) has schema \(found), this program knows \(known): use the newer program"
+        case .file(let path, let operation, let reason):
+            "\(path): \(operation) failed: \(reason)"
+        }
+    }
+}

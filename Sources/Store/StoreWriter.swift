@@ -1,0 +1,144 @@
+internal import GRDB
+package import Replication
+package import Tickets
+
+/// The one that writes: every transaction of a node goes through here, one after the other, on its owner's thread.
+///
+/// Not Sendable: it belongs to the node's replica. A failed transaction leaves nothing behind, in memory or on disk.
+package final class StoreWriter {
+    /// Operations that one transaction takes at most.
+    package static let transactionOperationsMax = 5_000
+    /// A transaction that has run this long takes no further batch.
+    package static let transactionMillisecondsMax = 250
+
+    package let reader: StoreReader
+    /// Limits of steps by which rollups are kept. A change needs `rebuild`.
+    package private(set) var catalog: Catalog
+    private let pool: DatabasePool
+    private var cache: WriterCache?
+
+    init(reader: StoreReader) throws {
+        self.reader = reader
+        pool = reader.pool
+        catalog = .standard
+    }
+
+    /// To be called before the first commit.
+    package func use(_ catalog: Catalog) {
+        self.catalog = catalog
+    }
+
+    /// Makes the batches durable in one transaction.
+    /// - Parameter now: UTC milliseconds, for rows that say since when.
+    /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
+    package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
+        try transaction { db, cache in
+            var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+            for batch in batches { try merge.append(batch) }
+            try merge.finish()
+            return merge.result
+        }
+    }
+
+    /// Highest sequence this node's incarnation has written.
+    package func lastSequence() throws -> UInt64 {
+        try read { cache in cache.replicas[reader.identity.replica]?.highest ?? 0 }
+    }
+
+    /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
+    package func register(child site: SiteCode) throws {
+        try transaction { db, _ in
+            try db.execute(
+                sql: "INSERT INTO peer (site, is_parent) VALUES (?, 0) ON CONFLICT (site) DO NOTHING",
+                arguments: [site.rawValue])
+            guard db.changesCount > 0 else { return }
+            let child = db.lastInsertedRowID
+            let entities = try Self.entities(in: site, db)
+            try db.execute(
+                sql: """
+                    INSERT INTO feed (child, position, arrival)
+                    SELECT ?1, row_number() OVER (ORDER BY arrival), arrival FROM operation
+                    WHERE entity IN (SELECT value FROM json_each(?2))
+                    """,
+                arguments: [child, "[" + entities.map(String.init).joined(separator: ",") + "]"])
+            try db.execute(
+                sql: "UPDATE peer SET feed_length = (SELECT count(*) FROM feed WHERE child = ?1) WHERE id = ?1",
+                arguments: [child])
+        }
+        // The list of children has changed: read it again.
+        cache = nil
+    }
+
+    /// Local numbers of the entities that a subtree takes part in, and of those that everybody has.
+    private static func entities(in site: SiteCode, _ db: Database) throws -> [Int64] {
+        let rows = try BoundStatement(db, "SELECT id, type, high, low, state FROM entity ORDER BY id")
+        var result: [Int64] = []
+        while try rows.step() {
+            guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(1))) else { continue }
+            switch type {
+            case .catalog, .replica: result.append(rows.integer(0))
+            case .ticket, .customer:
+                let id = EntityID(type: type, high: rows.unsigned(2), low: rows.unsigned(3))
+                guard let ticket = try? Ticket(decoding: rows.blob(4), id: id) else {
+                    throw StoreError.corruptState(entity: id, reason: "undecodable")
+                }
+                if ticket.sites.contains(where: { $0.isWithin(site) }) { result.append(rows.integer(0)) }
+            }
+        }
+        return result
+    }
+
+    /// What the peer has said it holds durably of this node's feed to it.
+    package func saveAcknowledged(_ cursor: FeedCursor, by site: SiteCode, now: Int64) throws {
+        try transaction { db, _ in
+            try db.execute(
+                sql: """
+                    UPDATE peer SET acknowledged_position = ?, acknowledged_count = ?, acknowledged_sum = ?,
+                        last_contact = ? WHERE site = ?
+                    """,
+                arguments: [
+                    Int64(bitPattern: cursor.position), Int64(bitPattern: cursor.digest.count),
+                    cursor.digest.sum.data, now, site.rawValue,
+                ])
+        }
+    }
+
+    /// - Parameter at: UTC milliseconds of the last sign of life.
+    package func saveContact(with site: SiteCode, at: Int64) throws {
+        try transaction { db, _ in
+            try db.execute(sql: "UPDATE peer SET last_contact = ? WHERE site = ?", arguments: [at, site.rawValue])
+        }
+    }
+
+    /// Runs a transaction on tables that do not belong to the merge path.
+    package func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try transaction { db, _ in try body(db) }
+    }
+
+    // MARK: Private
+
+    func transaction<Value>(_ body: (Database, WriterCache) throws -> Value) throws -> Value {
+        let former = cache
+        cache = nil
+        var kept: WriterCache?
+        let value = try pool.writeWithoutTransaction { db -> Value in
+            var value: Value?
+            let current = try former ?? WriterCache(db)
+            try db.inTransaction(.immediate) {
+                value = try body(db, current)
+                return .commit
+            }
+            kept = current
+            guard let value else { preconditionFailure("a committed transaction has a value") }
+            return value
+        }
+        cache = kept
+        return value
+    }
+
+    private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
+        if cache == nil { cache = try pool.writeWithoutTransaction { try WriterCache($0) } }
+        guard let cache else { preconditionFailure("the cache was just read") }
+        return try body(cache)
+    }
+}

@@ -1,0 +1,221 @@
+internal import GRDB
+package import Replication
+
+/// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
+/// transaction fails, and read again from what is really committed.
+final class WriterCache {
+    final class ReplicaEntry {
+        let id: Int64
+        let replica: ReplicaID
+        var site: SiteCode?
+        var prefix: UInt64
+        var chain: ContentHash
+        var highest: UInt64
+        var stored: UInt64
+        var isChanged = false
+
+        init(
+            id: Int64, replica: ReplicaID, site: SiteCode?, prefix: UInt64, chain: ContentHash, highest: UInt64,
+            stored: UInt64
+        ) {
+            self.id = id
+            self.replica = replica
+            self.site = site
+            self.prefix = prefix
+            self.chain = chain
+            self.highest = highest
+            self.stored = stored
+        }
+    }
+
+    final class PeerEntry {
+        let id: Int64
+        let site: SiteCode
+        let isParent: Bool
+        var feedLength: UInt64
+        var stored: UInt64
+        var isChanged = false
+        /// This transaction appended to what the peer has to get.
+        var hasNews = false
+
+        init(id: Int64, site: SiteCode, isParent: Bool, feedLength: UInt64, stored: UInt64) {
+            self.id = id
+            self.site = site
+            self.isParent = isParent
+            self.feedLength = feedLength
+            self.stored = stored
+        }
+    }
+
+    static let authorCountMax = 65_536
+
+    var replicas: [ReplicaID: ReplicaEntry] = [:]
+    var replicasByID: [Int64: ReplicaEntry] = [:]
+    var authors: [Author: Int64] = [:]
+    var peers: [SiteCode: PeerEntry] = [:]
+    var children: [PeerEntry] = []
+    var parent: PeerEntry?
+    var lastArrival: Int64
+    var lastEntity: Int64
+    var lastAuthor: Int64
+    let statements: WriterStatements
+
+    init(_ db: Database) throws {
+        statements = try WriterStatements(db)
+        lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
+        lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
+        let rows = try BoundStatement(
+            db, "SELECT id, replica, site, prefix, chain, highest, stored FROM replica")
+        while try rows.step() {
+            add(
+                ReplicaEntry(
+                    id: rows.integer(0), replica: ReplicaID(rows.unsigned(1)),
+                    site: rows.isNull(2) ? nil : SiteCode(validated: rows.text(2)), prefix: rows.unsigned(3),
+                    chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
+        }
+        let peerRows = try BoundStatement(
+            db, "SELECT id, site, is_parent, feed_length, stored FROM peer ORDER BY id")
+        while try peerRows.step() {
+            add(
+                PeerEntry(
+                    id: peerRows.integer(0), site: SiteCode(validated: peerRows.text(1)),
+                    isParent: peerRows.integer(2) != 0, feedLength: peerRows.unsigned(3), stored: peerRows.unsigned(4)))
+        }
+    }
+
+    private func add(_ entry: ReplicaEntry) {
+        replicas[entry.replica] = entry
+        replicasByID[entry.id] = entry
+    }
+
+    private func add(_ entry: PeerEntry) {
+        peers[entry.site] = entry
+        if entry.isParent { parent = entry } else { children.append(entry) }
+    }
+
+    func replica(_ replica: ReplicaID) throws -> ReplicaEntry {
+        if let known = replicas[replica] { return known }
+        let id = Int64(replicas.count + 1)
+        statements.insertReplica.bind(1, id)
+        statements.insertReplica.bind(2, replica.rawValue)
+        try statements.insertReplica.run()
+        let entry = ReplicaEntry(
+            id: id, replica: replica, site: nil, prefix: 0, chain: .zero, highest: 0, stored: 0)
+        add(entry)
+        return entry
+    }
+
+    func author(_ author: Author) throws -> Int64 {
+        if let known = authors[author] { return known }
+        let statements = statements
+        func bind(_ statement: BoundStatement, from index: Int32) {
+            statement.bind(index, author.name)
+            statement.bind(index + 1, Int(author.role.rawValue))
+            statement.bind(index + 2, Int(author.level.rawValue))
+            statement.bind(index + 3, author.site.rawValue)
+            statement.bind(index + 4, author.department)
+            statement.bind(index + 5, Int(author.catalogVersion))
+        }
+        bind(statements.findAuthor, from: 1)
+        var id: Int64
+        if try statements.findAuthor.step() {
+            id = statements.findAuthor.integer(0)
+            statements.findAuthor.reset()
+        } else {
+            lastAuthor += 1
+            id = lastAuthor
+            statements.insertAuthor.bind(1, id)
+            bind(statements.insertAuthor, from: 2)
+            try statements.insertAuthor.run()
+        }
+        if authors.count >= Self.authorCountMax { authors.removeAll(keepingCapacity: true) }
+        authors[author] = id
+        return id
+    }
+}
+
+/// The merge path's statements, prepared once for the writer's connection.
+final class WriterStatements {
+    let insertReplica: BoundStatement
+    let updateReplica: BoundStatement
+    let findAuthor: BoundStatement
+    let insertAuthor: BoundStatement
+    let insertOperation: BoundStatement
+    let findOperation: BoundStatement
+    let findEntity: BoundStatement
+    let insertEntity: BoundStatement
+    let updateEntity: BoundStatement
+    let insertFeed: BoundStatement
+    let updatePeer: BoundStatement
+    let updateReceived: BoundStatement
+    let park: BoundStatement
+    let writeTicket: BoundStatement
+    let findContributions: BoundStatement
+    let addRollup: BoundStatement
+    let dropEmptyRollup: BoundStatement
+    let clearTwins: BoundStatement
+    let insertTwin: BoundStatement
+
+    init(_ db: Database) throws {
+        func prepare(_ sql: String) throws -> BoundStatement { try BoundStatement(db, sql) }
+        insertReplica = try prepare("INSERT INTO replica (id, replica) VALUES (?1, ?2)")
+        updateReplica = try prepare(
+            "UPDATE replica SET site = ?2, prefix = ?3, chain = ?4, highest = ?5, stored = ?6 WHERE id = ?1")
+        findAuthor = try prepare(
+            """
+            SELECT id FROM author
+            WHERE name = ?1 AND role = ?2 AND level = ?3 AND site = ?4 AND department = ?5 AND catalog = ?6
+            """)
+        insertAuthor = try prepare("INSERT INTO author VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        insertOperation = try prepare(
+            "INSERT INTO operation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
+        findOperation = try prepare(
+            "SELECT arrival, hash, source FROM operation WHERE replica = ?1 AND sequence = ?2")
+        findEntity = try prepare(
+            "SELECT id, operations, digest, facts, state FROM entity WHERE type = ?1 AND high = ?2 AND low = ?3")
+        insertEntity = try prepare("INSERT INTO entity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+        updateEntity = try prepare(
+            "UPDATE entity SET operations = ?2, digest = ?3, facts = ?4, state = ?5 WHERE id = ?1")
+        insertFeed = try prepare("INSERT INTO feed VALUES (?1, ?2, ?3)")
+        updatePeer = try prepare("UPDATE peer SET feed_length = ?2, stored = ?3 WHERE id = ?1")
+        updateReceived = try prepare(
+            """
+            UPDATE peer SET received_feed = ?2, received_position = ?3, received_count = ?4, received_sum = ?5,
+                last_contact = ?6 WHERE id = ?1
+            """)
+        park = try prepare(
+            """
+            INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
+            """)
+        writeTicket = try prepare(
+            """
+            INSERT INTO ticket VALUES
+                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+            ON CONFLICT (entity) DO UPDATE SET
+                number = CASE excluded.number WHEN '' THEN number ELSE excluded.number END, status = excluded.status, opened = excluded.opened,
+                opened_site = excluded.opened_site, accepting_department = excluded.accepting_department,
+                holder_site = excluded.holder_site, holder_department = excluded.holder_department,
+                holder_since = excluded.holder_since, category = excluded.category, urgency = excluded.urgency,
+                title_replica = excluded.title_replica, title_sequence = excluded.title_sequence,
+                conflicts = excluded.conflicts, contested = excluded.contested, chases = excluded.chases,
+                undelivered = excluded.undelivered, contributions = excluded.contributions
+            """)
+        findContributions = try prepare("SELECT contributions FROM ticket WHERE entity = ?1")
+        addRollup = try prepare(
+            """
+            INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            ON CONFLICT (day, site, department, category, step) DO UPDATE SET
+                met = met + excluded.met, late = late + excluded.late, uncertain = uncertain + excluded.uncertain,
+                elapsed_milliseconds = elapsed_milliseconds + excluded.elapsed_milliseconds
+            """)
+        dropEmptyRollup = try prepare(
+            """
+            DELETE FROM rollup WHERE day = ?1 AND site = ?2 AND department = ?3 AND category = ?4 AND step = ?5
+                AND met = 0 AND late = 0 AND uncertain = 0
+            """)
+        clearTwins = try prepare("DELETE FROM twin WHERE entity = ?1")
+        insertTwin = try prepare("INSERT INTO twin VALUES (?1, ?2)")
+    }
+}
