@@ -23,7 +23,20 @@ let package = Package(
             name: "Replication",
             dependencies: ["COpenSSL", "CZstd", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: settings),
-        .testTarget(name: "ReplicationTests", dependencies: ["Replication"], swiftSettings: settings),
+        .target(
+            name: "Tickets",
+            dependencies: ["Replication", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: settings),
+        .target(name: "ServiceLevels", dependencies: ["Replication", "Tickets"], swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["Replication"], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ServiceLevelsTests", dependencies: ["Replication", "Tickets", "ServiceLevels", "TestSupport"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,110 @@
+internal import Replication
+
+/// What a ticket's state keeps of one operation before it is interned.
+struct EventDraft {
+    var isOpaque = false
+    var field: UInt16 = 0
+    var variant: UInt8 = 0
+    /// Bits by `Field.rawValue` of the initial values in an `open`.
+    var fields: UInt64 = 0
+    var first: Dot?
+    var second: Dot?
+    var number: Int64?
+    var secondNumber: Int64?
+    var text: String?
+    var site: SiteCode?
+    var department: String?
+    var entity: EntityID?
+    var occurred: Int64?
+    var row: UInt64 = 0
+
+    /// A short text as the state keeps it; nil for one that is too long and stays in its operation.
+    static func code(_ text: String) -> String? {
+        text.isEmpty || text.utf8.count > TicketLimits.codeBytesMax ? nil : text
+    }
+}
+
+extension KindBody {
+    func code(_ text: String) -> String? { EventDraft.code(text) }
+}
+
+/// A dot by the index of its replica in the ticket's table. `sequence` 0 stands for none.
+struct Reference: Hashable {
+    static let none = Reference(replica: 0, sequence: 0)
+
+    var replica: UInt32
+    var sequence: UInt64
+}
+
+/// One operation in a ticket's state: fixed size, no references to the heap. Indices point into the tables of the
+/// ticket; an index of 0 in `text`, `site` and `department` stands for none, n for entry n − 1.
+struct Event: Hashable {
+    var replica: UInt32
+    var author: UInt32
+    var kind: UInt16
+    var field: UInt16 = 0
+    var variant: UInt8 = 0
+    var isOpaque = false
+    var isCritical = false
+    var isImported = false
+    /// End of this event's slice of the ticket's `seenEntries`; it begins where the event before ends.
+    var seenEnd: UInt32 = 0
+    var sequence: UInt64
+    var previous: UInt64
+    var time: UInt64
+    /// UTC milliseconds; 0 unless imported.
+    var occurred: Int64 = 0
+    var row: UInt64 = 0
+    var first = Reference.none
+    var second = Reference.none
+    var number: Int64 = 0
+    var secondNumber: Int64 = 0
+    var text: UInt32 = 0
+    var site: UInt32 = 0
+    var department: UInt32 = 0
+    var entityType: UInt8 = 0
+    var entityHigh: UInt64 = 0
+    var entityLow: UInt64 = 0
+    var fields: UInt64 = 0
+
+    /// UTC milliseconds at which it happened.
+    var instant: Int64 { isImported ? occurred : Int64(time >> 16) }
+
+    /// Nil for a kind that this version cannot read.
+    var known: Kind? { isOpaque ? nil : Kind(rawValue: kind) }
+
+    func isBefore(_ other: Event) -> Bool {
+        replica == other.replica ? sequence < other.sequence : replica < other.replica
+    }
+}
+
+/// An author by indices into the ticket's table of texts.
+struct AuthorEntry: Hashable, Comparable {
+    var name: UInt32
+    var site: UInt32
+    var department: UInt32
+    var catalogVersion: UInt32
+    var role: UInt8
+    var level: UInt8
+
+    static func < (left: AuthorEntry, right: AuthorEntry) -> Bool {
+        if left.name != right.name { return left.name < right.name }
+        if left.site != right.site { return left.site < right.site }
+        if left.department != right.department { return left.department < right.department }
+        if left.catalogVersion != right.catalogVersion { return left.catalogVersion < right.catalogVersion }
+        return (left.role, left.level) < (right.role, right.level)
+    }
+}
+
+/// A text compared by its bytes: two texts that only look alike stay two, so that equal states have equal bytes.
+struct Label: Hashable, Comparable {
+    let text: String
+
+    static func == (left: Label, right: Label) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+    static func < (left: Label, right: Label) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        for byte in text.utf8 { hasher.combine(byte) }
+        hasher.combine(0xFF as UInt8)
+    }
+}

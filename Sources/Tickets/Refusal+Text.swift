@@ -1,0 +1,4 @@
+extension Refusal {
+    var chinese: String { "\(self)" }
+    var english: String { "\(self)" }
+}

@@ -1,0 +1,280 @@
+package import Replication
+
+/// The state as bytes. Equal states give equal bytes; the order of arrival leaves no trace.
+///
+///     version · replicas (id, count and sequences of its operations) · texts · authors · sites
+///     events in the order of their dots: mask · author · kind · time · what the mask names · seen
+///
+/// A dot that is in the ticket is written as the how-manieth of its replica's operations here, others in full.
+/// Source: Protocols/tickets.md §3.
+extension Ticket {
+    static let stateVersion: UInt8 = 1
+
+    /// Which optional parts of an event follow.
+    private enum Part {
+        static let previousIsOther: UInt64 = 1 << 0
+        static let opaque: UInt64 = 1 << 1
+        static let critical: UInt64 = 1 << 2
+        static let imported: UInt64 = 1 << 3
+        static let first: UInt64 = 1 << 4
+        static let text: UInt64 = 1 << 5
+        static let variant: UInt64 = 1 << 6
+        static let site: UInt64 = 1 << 7
+        static let department: UInt64 = 1 << 8
+        static let field: UInt64 = 1 << 9
+        static let number: UInt64 = 1 << 10
+        static let entity: UInt64 = 1 << 11
+        static let row: UInt64 = 1 << 12
+        static let second: UInt64 = 1 << 13
+        static let secondNumber: UInt64 = 1 << 14
+        static let fields: UInt64 = 1 << 15
+        static let all: UInt64 = 1 << 16 - 1
+    }
+
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 64 + events.count * 40 + replicas.count * 10 + texts.count * 16)
+        writer.byte(Self.stateVersion)
+        var firsts: [Int] = []
+        firsts.reserveCapacity(replicas.count + 1)
+        writer.varint(replicas.count)
+        var index = 0
+        for replica in replicas.indices {
+            writer.integer(replicas[replica].rawValue)
+            firsts.append(index)
+            let start = index
+            while index < events.count, events[index].replica == UInt32(replica) { index += 1 }
+            writer.varint(index - start)
+            var last: UInt64 = 0
+            for event in events[start..<index] {
+                writer.varint(event.sequence - last)
+                last = event.sequence
+            }
+        }
+        firsts.append(index)
+        writer.varint(texts.count)
+        for label in texts { writer.prefixed(label.text) }
+        writer.varint(authors.count)
+        for author in authors {
+            writer.varint(UInt64(author.name))
+            writer.varint(UInt64(author.site))
+            writer.varint(UInt64(author.department))
+            writer.varint(UInt64(author.catalogVersion))
+            writer.byte(author.role)
+            writer.byte(author.level)
+        }
+        writer.varint(siteTexts.count)
+        for site in siteTexts { writer.varint(UInt64(site)) }
+        var lastTime: UInt64 = 0
+        for index in events.indices { write(index, firsts: firsts, lastTime: &lastTime, into: &writer) }
+        return writer.bytes
+    }
+
+    private func write(_ index: Int, firsts: [Int], lastTime: inout UInt64, into writer: inout ByteWriter) {
+        let event = events[index]
+        let expected = index > firsts[Int(event.replica)] ? events[index - 1].sequence : 0
+        let mask = Self.mask(of: event) | (event.previous == expected ? 0 : Part.previousIsOther)
+        writer.varint(mask)
+        writer.varint(UInt64(event.author))
+        writer.varint(UInt64(event.kind))
+        writer.signedVarint(Int64(event.time >> 16) - Int64(lastTime >> 16))
+        writer.varint(event.time & 0xFFFF)
+        lastTime = event.time
+        if mask & Part.previousIsOther != 0 { writer.varint(event.previous) }
+        if mask & Part.imported != 0 { writer.varint(UInt64(bitPattern: event.occurred)) }
+        if mask & Part.first != 0 { write(event.first, firsts, into: &writer) }
+        if mask & Part.text != 0 { writer.varint(UInt64(event.text)) }
+        if mask & Part.variant != 0 { writer.byte(event.variant) }
+        if mask & Part.site != 0 { writer.varint(UInt64(event.site)) }
+        if mask & Part.department != 0 { writer.varint(UInt64(event.department)) }
+        if mask & Part.field != 0 { writer.varint(UInt64(event.field)) }
+        if mask & Part.number != 0 { writer.signedVarint(event.number) }
+        if mask & Part.entity != 0 {
+            writer.byte(event.entityType)
+            writer.integer(event.entityHigh)
+            writer.integer(event.entityLow)
+        }
+        if mask & Part.row != 0 { writer.integer(event.row) }
+        if mask & Part.second != 0 { write(event.second, firsts, into: &writer) }
+        if mask & Part.secondNumber != 0 { writer.signedVarint(event.secondNumber) }
+        if mask & Part.fields != 0 { writer.varint(event.fields) }
+        let range = seenRange(index)
+        writer.varint(range.count)
+        for entry in seenEntries[range] { write(entry, firsts, into: &writer) }
+    }
+
+    private static func mask(of event: Event) -> UInt64 {
+        var mask: UInt64 = 0
+        if event.isOpaque { mask |= Part.opaque }
+        if event.isCritical { mask |= Part.critical }
+        if event.isImported { mask |= Part.imported }
+        if event.first.sequence != 0 { mask |= Part.first }
+        if event.text != 0 { mask |= Part.text }
+        if event.variant != 0 { mask |= Part.variant }
+        if event.site != 0 { mask |= Part.site }
+        if event.department != 0 { mask |= Part.department }
+        if event.field != 0 { mask |= Part.field }
+        if event.number != 0 { mask |= Part.number }
+        if event.entityType != 0 { mask |= Part.entity }
+        if event.row != 0 { mask |= Part.row }
+        if event.second.sequence != 0 { mask |= Part.second }
+        if event.secondNumber != 0 { mask |= Part.secondNumber }
+        if event.fields != 0 { mask |= Part.fields }
+        return mask
+    }
+
+    /// The replica's index, then its how-manieth operation here, or 0 and the sequence.
+    private func write(_ reference: Reference, _ firsts: [Int], into writer: inout ByteWriter) {
+        writer.varint(UInt64(reference.replica))
+        let start = firsts[Int(reference.replica)]
+        let end = firsts[Int(reference.replica) + 1]
+        for index in start..<end where events[index].sequence == reference.sequence {
+            writer.varint(index - start + 1)
+            return
+        }
+        writer.varint(0 as UInt64)
+        writer.varint(reference.sequence)
+    }
+
+    package init(decoding bytes: [UInt8], id: EntityID) throws(DecodingFailure) {
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(DecodingFailure) in try Ticket(decoding: buffer, id: id) }
+        }
+        self = try result.get()
+    }
+
+    /// Any bytes are either refused or give a state whose every index is valid.
+    package init(decoding buffer: UnsafeRawBufferPointer, id: EntityID) throws(DecodingFailure) {
+        self.init(id: id)
+        var reader = ByteReader(buffer)
+        guard try reader.byte() == Self.stateVersion else { throw .invalid(field: "state version") }
+        let firsts = try readReplicas(&reader)
+        try readTables(&reader)
+        var lastTime: Int64 = 0
+        for index in events.indices { try readEvent(index, firsts, &lastTime, &reader) }
+        try reader.finish()
+    }
+
+    private mutating func readReplicas(_ reader: inout ByteReader) throws(DecodingFailure) -> [Int] {
+        let count = try reader.count("replicas")
+        var firsts: [Int] = []
+        firsts.reserveCapacity(count + 1)
+        replicas.reserveCapacity(count)
+        for replica in 0..<count {
+            let id = ReplicaID(try reader.integer(UInt64.self))
+            if let last = replicas.last, id <= last { throw .invalid(field: "replicas") }
+            replicas.append(id)
+            firsts.append(events.count)
+            let own = try reader.count("operations")
+            events.reserveCapacity(events.count + own)
+            var last: UInt64 = 0
+            for _ in 0..<own {
+                let (sequence, overflows) = last.addingReportingOverflow(try reader.varint())
+                guard !overflows, sequence > last else { throw .invalid(field: "sequence") }
+                events.append(
+                    Event(
+                        replica: UInt32(replica), author: 0, kind: 0, sequence: sequence, previous: last, time: 0))
+                last = sequence
+            }
+        }
+        firsts.append(events.count)
+        return firsts
+    }
+
+    private mutating func readTables(_ reader: inout ByteReader) throws(DecodingFailure) {
+        let textCount = try reader.count("texts")
+        texts.reserveCapacity(textCount)
+        for _ in 0..<textCount {
+            let label = Label(text: try reader.prefixedString("text"))
+            if let last = texts.last, !(last < label) { throw .invalid(field: "texts") }
+            texts.append(label)
+        }
+        let authorCount = try reader.count("authors")
+        authors.reserveCapacity(authorCount)
+        for _ in 0..<authorCount {
+            let name = try index(&reader, below: textCount)
+            let site = try index(&reader, below: textCount)
+            let department = try index(&reader, below: textCount)
+            guard let catalog = UInt32(exactly: try reader.varint()) else { throw .invalid(field: "catalog version") }
+            let entry = AuthorEntry(
+                name: name, site: site, department: department, catalogVersion: catalog, role: try reader.byte(),
+                level: try reader.byte())
+            guard Role(rawValue: entry.role) != nil, AuthorityLevel(rawValue: entry.level) != nil else {
+                throw .invalid(field: "role or level")
+            }
+            if let last = authors.last, !(last < entry) { throw .invalid(field: "authors") }
+            authors.append(entry)
+        }
+        let siteCount = try reader.count("sites")
+        siteTexts.reserveCapacity(siteCount)
+        for _ in 0..<siteCount {
+            let site = try index(&reader, below: textCount)
+            if let last = siteTexts.last, site <= last { throw .invalid(field: "sites") }
+            siteTexts.append(site)
+        }
+    }
+
+    private mutating func readEvent(
+        _ index: Int, _ firsts: [Int], _ lastTime: inout Int64, _ reader: inout ByteReader
+    ) throws(DecodingFailure) {
+        var event = events[index]
+        let mask = try reader.varint()
+        guard mask <= Part.all else { throw .invalid(field: "event") }
+        event.author = try self.index(&reader, below: authors.count)
+        guard let kind = UInt16(exactly: try reader.varint()) else { throw .invalid(field: "kind") }
+        event.kind = kind
+        let (milliseconds, overflows) = lastTime.addingReportingOverflow(try reader.signedVarint())
+        let counter = try reader.varint()
+        guard !overflows, (0..<1 << 48).contains(milliseconds), counter <= 0xFFFF else { throw .invalid(field: "time") }
+        event.time = UInt64(milliseconds) << 16 | counter
+        lastTime = milliseconds
+        event.isOpaque = mask & Part.opaque != 0
+        event.isCritical = mask & Part.critical != 0
+        event.isImported = mask & Part.imported != 0
+        if mask & Part.previousIsOther != 0 { event.previous = try reader.varint() }
+        if event.isImported {
+            let occurred = try reader.varint()
+            guard occurred < 1 << 48 else { throw .invalid(field: "occurred") }
+            event.occurred = Int64(occurred)
+        }
+        if mask & Part.first != 0 { event.first = try reference(&reader, firsts) }
+        if mask & Part.text != 0 { event.text = try self.index(&reader, below: texts.count + 1) }
+        if mask & Part.variant != 0 { event.variant = try reader.byte() }
+        if mask & Part.site != 0 { event.site = try self.index(&reader, below: texts.count + 1) }
+        if mask & Part.department != 0 { event.department = try self.index(&reader, below: texts.count + 1) }
+        if mask & Part.field != 0 {
+            guard let field = UInt16(exactly: try reader.varint()) else { throw .invalid(field: "field") }
+            event.field = field
+        }
+        if mask & Part.number != 0 { event.number = try reader.signedVarint() }
+        if mask & Part.entity != 0 {
+            event.entityType = try reader.byte()
+            guard EntityType(rawValue: event.entityType) != nil else { throw .invalid(field: "entity") }
+            event.entityHigh = try reader.integer(UInt64.self)
+            event.entityLow = try reader.integer(UInt64.self)
+        }
+        if mask & Part.row != 0 { event.row = try reader.integer(UInt64.self) }
+        if mask & Part.second != 0 { event.second = try reference(&reader, firsts) }
+        if mask & Part.secondNumber != 0 { event.secondNumber = try reader.signedVarint() }
+        if mask & Part.fields != 0 { event.fields = try reader.varint() }
+        let seenCount = try reader.count("seen", max: OperationLimits.seenCountMax)
+        for _ in 0..<seenCount { seenEntries.append(try reference(&reader, firsts)) }
+        event.seenEnd = UInt32(seenEntries.count)
+        events[index] = event
+    }
+
+    private func index(_ reader: inout ByteReader, below count: Int) throws(DecodingFailure) -> UInt32 {
+        let value = try reader.varint()
+        guard value < UInt64(count) else { throw .invalid(field: "index") }
+        return UInt32(value)
+    }
+
+    private func reference(_ reader: inout ByteReader, _ firsts: [Int]) throws(DecodingFailure) -> Reference {
+        let replica = try index(&reader, below: replicas.count)
+        let start = firsts[Int(replica)]
+        let rank = try reader.varint()
+        guard rank <= UInt64(firsts[Int(replica) + 1] - start) else { throw .invalid(field: "dot") }
+        let sequence = rank == 0 ? try reader.varint() : events[start + Int(rank) - 1].sequence
+        guard sequence > 0 else { throw .invalid(field: "dot") }
+        return Reference(replica: replica, sequence: sequence)
+    }
+}

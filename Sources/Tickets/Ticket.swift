@@ -1,0 +1,150 @@
+package import Replication
+
+/// A ticket 工单 as a CRDT: the grow-only set of what its operations say, in the order of their dots.
+///
+/// Merging is the union of two such sets, so it is commutative, associative and idempotent by construction; whatever
+/// is shown (status, custody, conflicts, clocks) is a function of the set, see `summary()`. Texts stay in the
+/// operations: a value here is the dot of its write. Names, sites and departments are kept once, in sorted tables, so
+/// that equal sets have equal tables and equal bytes.
+///
+/// Source: Protocols/tickets.md §1.
+package struct Ticket: Hashable, Sendable {
+    package let id: EntityID
+
+    /// Replicas that are named anywhere, ascending.
+    var replicas: [ReplicaID] = []
+    /// Texts that are named anywhere, ascending by bytes.
+    var texts: [Label] = []
+    /// Ascending.
+    var authors: [AuthorEntry] = []
+    /// Sites let in: indices into `texts`, ascending.
+    var siteTexts: [UInt32] = []
+    /// Ascending by dot.
+    var events: [Event] = []
+    /// The `seen` of all events, one after the other.
+    var seenEntries: [Reference] = []
+
+    package init(id: EntityID) {
+        self.id = id
+    }
+
+    /// Takes an operation in. Never refuses, does not depend on order, and a repetition changes nothing. Kinds that
+    /// this version does not know and bodies it cannot read count as opaque events. O(operations) to insert.
+    package mutating func apply(_ operation: Operation) {
+        precondition(operation.entity == id, "an operation is applied to its own ticket only")
+        guard !contains(operation.dot) else { return }
+        let header = EventHeader(
+            dot: operation.dot, previous: operation.previous, seen: operation.seen.entries, time: operation.time,
+            author: operation.author, scope: operation.scope, kind: operation.kind.rawValue,
+            isCritical: operation.isCritical)
+        insert(header, EventDraft(decoding: operation))
+    }
+
+    /// The join of two states: what applying all operations of both gives.
+    package mutating func merge(_ other: Ticket) {
+        precondition(other.id == id, "a ticket is merged with itself only")
+        for index in other.events.indices where !contains(other.dot(at: index)) {
+            let (header, draft) = other.expanded(index)
+            insert(header, draft)
+        }
+        for site in other.siteTexts { letIn(other.texts[Int(site)].text) }
+    }
+
+    /// Number of operations taken in.
+    package var operationCount: Int { events.count }
+
+    package var operations: [Dot] { events.indices.map(dot(at:)) }
+
+    package func contains(_ dot: Dot) -> Bool {
+        guard let replica = replicas.firstIndex(of: dot.replica) else { return false }
+        return index(of: Reference(replica: UInt32(replica), sequence: dot.sequence)) != nil
+    }
+
+    /// Sites that take part: every operation's scope and author's site, and the targets of transfers. Only grows.
+    package var sites: [SiteCode] {
+        siteTexts.map { SiteCode(validated: texts[Int($0)].text) }
+    }
+
+    /// Highest sequence of each replica.
+    package var version: VersionVector {
+        VersionVector(events.indices.map(dot(at:)))
+    }
+
+    /// What a new operation may say it has seen: per replica the operations reached from the first one on over their
+    /// `previous` links, up to the first hole.
+    package func seen() -> VersionVector {
+        var result = VersionVector()
+        var expected: UInt64 = 0
+        var isWhole = true
+        for index in events.indices {
+            let event = events[index]
+            if index == 0 || events[index - 1].replica != event.replica {
+                expected = 0
+                isWhole = true
+            }
+            guard isWhole, event.previous == expected else {
+                isWhole = false
+                continue
+            }
+            expected = event.sequence
+            result.record(dot(at: index))
+        }
+        return result
+    }
+
+    /// Sequence of the replica's latest operation here; 0 if there is none.
+    package func previous(of replica: ReplicaID) -> UInt64 {
+        guard let index = replicas.firstIndex(of: replica) else { return 0 }
+        return events.last { $0.replica == UInt32(index) }?.sequence ?? 0
+    }
+
+    /// Everything that is shown of the ticket and does not depend on the present time.
+    package func summary() -> TicketSummary {
+        Derivation(self).summary()
+    }
+}
+
+extension Ticket {
+    func dot(at index: Int) -> Dot {
+        Dot(replicas[Int(events[index].replica)], events[index].sequence)
+    }
+
+    func dot(_ reference: Reference) -> Dot? {
+        reference.sequence == 0 ? nil : Dot(replicas[Int(reference.replica)], reference.sequence)
+    }
+
+    /// O(log operations).
+    func index(of reference: Reference) -> Int? {
+        let index = insertionIndex(of: reference)
+        guard index < events.count, events[index].replica == reference.replica,
+            events[index].sequence == reference.sequence
+        else { return nil }
+        return index
+    }
+
+    func insertionIndex(of reference: Reference) -> Int {
+        var low = 0
+        var high = events.count
+        while low < high {
+            let middle = (low + high) / 2
+            let event = events[middle]
+            let isLower =
+                event.replica == reference.replica
+                ? event.sequence < reference.sequence : event.replica < reference.replica
+            if isLower { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func seenRange(_ index: Int) -> Range<Int> {
+        (index == 0 ? 0 : Int(events[index - 1].seenEnd))..<Int(events[index].seenEnd)
+    }
+
+    func text(_ index: UInt32) -> String? {
+        index == 0 ? nil : texts[Int(index) - 1].text
+    }
+
+    func site(_ index: UInt32) -> SiteCode? {
+        text(index).map(SiteCode.init(validated:))
+    }
+}
