@@ -29,6 +29,14 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "ServiceLevels", dependencies: ["Replication", "Tickets"], swiftSettings: settings),
         .target(
+            name: "Store",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: settings),
+        .target(
             name: "TestSupport", dependencies: ["Replication"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),

@@ -1,6 +1,7 @@
 internal import GRDB
 package import Replication
-package import Tickets
+internal import SwiftProtobuf
+internal import Tickets
 
 /// Where operations come from.
 package enum BatchSource: Hashable, Sendable {
@@ -42,7 +43,7 @@ package struct MergeResult: Sendable {
 ///
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
 /// changed. Source: Protocols/operations.md §6.
-struct Merge {
+struct Merge: ~Copyable {
     /// One entity while its transaction runs.
     final class Work {
         let id: Int64
@@ -69,8 +70,6 @@ struct Merge {
     let catalog: Catalog
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    /// True while the projection is built anew from rows that are in the log already.
-    var isReplaying = false
     private var works: [EntityID: Work] = [:]
     private var order: [Work] = []
     private var rollup = RollupDelta()
@@ -167,6 +166,20 @@ struct Merge {
         try fold(operation, hash: hash, arrival: arrival, work: work, source: source)
     }
 
+    /// Folds an operation that is in the log already; feeds and cursors stay as they are.
+    mutating func replay(_ stored: StoredOperation) throws {
+        let work = try work(on: stored.operation.entity)
+        apply(stored.operation, hash: stored.hash, to: work)
+    }
+
+    private func apply(_ operation: Operation, hash: ContentHash, to work: Work) {
+        work.ticket.apply(operation)
+        work.digest.insert(hash)
+        if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
+            work.numbers[operation.dot] = body.number
+        }
+    }
+
     private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
         replica.stored += 1
         replica.isChanged = true
@@ -183,11 +196,7 @@ struct Merge {
     private mutating func fold(
         _ operation: Operation, hash: ContentHash, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
-        work.ticket.apply(operation)
-        work.digest.insert(hash)
-        if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
-            work.numbers[operation.dot] = body.number
-        }
+        apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
         if !isForEveryone(operation.entity.type) {
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
@@ -248,7 +257,8 @@ struct Merge {
             defer { find.reset() }
             let ticket: Ticket
             do {
-                ticket = try Ticket(decoding: find.blob(4), id: entity)
+                // While the projection is rebuilt, an entity that was not reached yet has no state.
+                ticket = try find.integer(1) == 0 ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity)
             } catch {
                 throw StoreError.corruptState(entity: entity, reason: "\(error)")
             }

@@ -1,5 +1,5 @@
 internal import Foundation
-package import GRDB
+internal import GRDB
 internal import GRDBSQLite
 package import Replication
 
@@ -128,7 +128,7 @@ package final class StoreReader: Sendable {
         self.lock = lock
     }
 
-    package func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         try pool.read(body)
     }
 }

@@ -111,7 +111,7 @@ package final class StoreWriter {
     }
 
     /// Runs a transaction on tables that do not belong to the merge path.
-    package func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
         try transaction { db, _ in try body(db) }
     }
 

@@ -1,5 +1,5 @@
 internal import GRDB
-package import Replication
+internal import Replication
 
 /// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
 /// transaction fails, and read again from what is really committed.

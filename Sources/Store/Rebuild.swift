@@ -1,0 +1,83 @@
+internal import GRDB
+package import Replication
+internal import Tickets
+
+extension StoreWriter {
+    /// Builds the whole projection anew from the log: the same rows as those that grew step by step. One transaction:
+    /// a rebuild that is interrupted leaves everything as it was.
+    /// - Parameter progress: called with operations done and operations in all, every few thousand.
+    /// - Returns: operations folded.
+    @discardableResult
+    package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
+        let count = try transaction { db, cache in
+            try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
+            // The rows themselves stay: the log names entities by their numbers.
+            try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = ''")
+            let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
+            let rows = try BoundStatement(
+                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")
+            let table = try InternTable(db)
+            var last: Int64 = 0
+            var done = 0
+            while done < total {
+                var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+                rows.bind(1, last)
+                rows.bind(2, Self.transactionOperationsMax)
+                var read = 0
+                while try rows.step() {
+                    let stored = try OperationRow.read(rows, table)
+                    last = stored.arrival
+                    read += 1
+                    try merge.replay(stored)
+                }
+                guard read > 0 else { break }
+                try merge.finish()
+                done += read
+                progress(done, total)
+            }
+            return done
+        }
+        try resetSearch()
+        return count
+    }
+
+    /// Folds some tickets again from their operations and compares, without changing anything.
+    /// - Parameter sampleCount: how many entities to look at, spread over all.
+    /// - Returns: entities whose stored state differs.
+    package func differencesFromLog(sampleCount: Int) throws -> [EntityID] {
+        try reader.read { db in
+            var differing: [EntityID] = []
+            let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM entity") ?? 0
+            let entities = try BoundStatement(
+                db, "SELECT type, high, low, state FROM entity WHERE id % ?1 = 0 ORDER BY id LIMIT ?2")
+            entities.bind(1, max(1, total / max(1, sampleCount)))
+            entities.bind(2, sampleCount)
+            let rows = try BoundStatement(
+                db,
+                """
+                SELECT \(OperationRow.columns) FROM operation o
+                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
+                """)
+            let table = try InternTable(db)
+            while try entities.step() {
+                guard let type = EntityType(rawValue: UInt8(clamping: entities.integer(0))) else { continue }
+                let id = EntityID(type: type, high: entities.unsigned(1), low: entities.unsigned(2))
+                guard let stored = try? Ticket(decoding: entities.blob(3), id: id) else {
+                    differing.append(id)
+                    continue
+                }
+                var folded = Ticket(id: id)
+                for dot in stored.operations {
+                    rows.bind(1, dot.replica.rawValue)
+                    rows.bind(2, dot.sequence)
+                    if try rows.step() {
+                        folded.apply(try OperationRow.read(rows, table).operation)
+                        rows.reset()
+                    }
+                }
+                if folded.encoded() != entities.bytes(3) { differing.append(id) }
+            }
+            return differing
+        }
+    }
+}
