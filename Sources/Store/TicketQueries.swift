@@ -1,4 +1,4 @@
-internal import Foundation
+internal import struct Foundation.Data
 internal import GRDB
 package import Replication
 package import Tickets
