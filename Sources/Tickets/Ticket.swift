@@ -99,8 +99,9 @@ package struct Ticket: Hashable, Sendable {
     }
 
     /// Everything that is shown of the ticket and does not depend on the present time.
-    package func summary() -> TicketSummary {
-        Derivation(self).summary()
+    /// - Parameter bounceLimit: at so many bounces in a cycle it locks to its arbiter; from the catalog.
+    package func summary(bounceLimit: Int = Catalog.bounceLimitStandard) -> TicketSummary {
+        Derivation(self, bounceLimit: bounceLimit).summary()
     }
 }
 

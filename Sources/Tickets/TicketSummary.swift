@@ -35,6 +35,8 @@ package struct TicketSummary: Hashable, Sendable {
     package var cycles: [Cycle] = []
     package var steps: [StepInterval] = []
     package var links: [LinkInterval] = []
+    /// Which case of R3 the route is, from when on.
+    package var routes: [RouteChange] = []
     /// Tickets that this one is joined to, ascending.
     package var twins: [EntityID] = []
     package var tags: [String] = []
@@ -68,8 +70,6 @@ package struct TicketSummary: Hashable, Sendable {
     /// The operation whose value of the field is shown first.
     package func displayedWrite(_ field: Field) -> Dot? { state(of: field)?.displayed }
     package var category: String? { state(of: .category)?.text }
-    package var channel: String? { state(of: .channel)?.text }
-    package var region: String? { state(of: .region)?.text }
     package var responsibleDepartment: String? { state(of: .responsibleDepartment)?.text }
     package var responsibleCause: String? { state(of: .responsibleCause)?.text }
     package var promised: Int64? { state(of: .promisedTime)?.number }
@@ -226,4 +226,21 @@ package struct LinkInterval: Hashable, Sendable {
     package var transfer: Dot
     package var sent: Int64
     package var delivered: Int64?
+}
+
+/// The case of a route, chosen from the way really taken.
+package enum RouteCase: UInt8, Sendable, CaseIterable, Codable {
+    /// The accepting desk handles it itself.
+    case desk = 1
+    /// One handling department.
+    case direct = 2
+    /// Two handling departments, one of which relays.
+    case relayed = 3
+}
+
+/// From this instant on the cycle's route is of this case.
+package struct RouteChange: Hashable, Sendable {
+    package var cycle: Int
+    package var route: RouteCase
+    package var from: Int64
 }
