@@ -10,14 +10,37 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "banjie",
+    products: [
+        .executable(name: "banjie", targets: ["banjie"]),
+        .executable(name: "banjie-bench", targets: ["banjie-bench"]),
+    ],
     dependencies: [
         // Messages of the wire and bodies of operations; the generated code is committed.
         .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
         // The store: connections, transactions and migrations over the system's SQLite.
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        // Event loops and channels under nghttp2 and OpenSSL.
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        // Structured logs.
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        // Start, graceful shutdown and signals of long-running parts.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        // The router of API and console; its HTTP and TLS products are not used.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        // HTTP heads as the router takes them.
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        // The console's pages.
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+        // The command line.
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        // Configuration and import mappings, with the line of what is wrong.
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        // Event logs to import.
+        .package(url: "https://github.com/swiftcsv/SwiftCSV", exact: "0.10.0"),
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(
             name: "Replication",
@@ -37,6 +60,45 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "Transport",
+            dependencies: [
+                "CNGHTTP2", "COpenSSL", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Node",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels", "Store", "Transport",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Mustache", package: "swift-mustache"), .product(name: "Yams", package: "Yams"),
+                .product(name: "SwiftCSV", package: "SwiftCSV"),
+            ],
+            resources: [.embedInCode("Resources")],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "banjie",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "banjie-bench",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Transport", "Node",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .target(
             name: "TestSupport", dependencies: ["Replication"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
@@ -44,6 +106,14 @@ let package = Package(
             name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ServiceLevelsTests", dependencies: ["Replication", "Tickets", "ServiceLevels", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "Transport", "CNGHTTP2", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -142,3 +142,19 @@ package final class StoreWriter {
         return try body(cache)
     }
 }
+
+extension StoreWriter {
+    /// Timestamp of the latest operation that this incarnation has written, so that its clock only grows.
+    package func lastOwnTime() throws -> HybridTimestamp {
+        try write { db in
+            let raw = try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT time FROM operation WHERE replica = (SELECT id FROM replica WHERE replica = ?1)
+                        AND sequence = (SELECT highest FROM replica WHERE replica = ?1)
+                    """,
+                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
+            return HybridTimestamp(rawValue: UInt64(bitPattern: raw ?? 0))
+        }
+    }
+}

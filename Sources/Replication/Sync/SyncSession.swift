@@ -65,6 +65,17 @@ package struct SyncSession: ~Copyable {
         case closed
     }
 
+    /// A moment on two clocks: one that never steps, for time-outs, and the wall's, for what the peer is told.
+    package struct Moment: Sendable, Hashable {
+        package var monotonicMilliseconds: Int64
+        package var wallMilliseconds: Int64
+
+        package init(monotonicMilliseconds: Int64, wallMilliseconds: Int64) {
+            self.monotonicMilliseconds = monotonicMilliseconds
+            self.wallMilliseconds = wallMilliseconds
+        }
+    }
+
     private struct Unacknowledged {
         var end: FeedCursor
         var bytes: Int
@@ -102,20 +113,19 @@ package struct SyncSession: ~Copyable {
 
     // MARK: Inputs
 
-    /// - Parameter now: UTC milliseconds, also the session's clock for its timers.
-    package mutating func start(now: Int64) -> [Effect] {
+    package mutating func start(now: Moment) -> [Effect] {
         guard case .idle = phase else { return [] }
-        phase = .awaitingHello(deadline: now + SyncLimits.helloMillisecondsMax)
+        phase = .awaitingHello(deadline: now.monotonicMilliseconds + SyncLimits.helloMillisecondsMax)
         return [
             .send(
                 .hello(
                     SyncMessage.Hello(
                         version: Self.versionMax, site: configuration.site, replica: configuration.replica,
-                        wallMilliseconds: now, received: configuration.received)))
+                        wallMilliseconds: now.wallMilliseconds, received: configuration.received)))
         ]
     }
 
-    package mutating func handle(_ message: SyncMessage, now: Int64) -> [Effect] {
+    package mutating func handle(_ message: SyncMessage, now: Moment) -> [Effect] {
         switch (phase, message) {
         case (.closed, _), (.idle, _): return []
         case (_, .bye(let code, let reason)):
@@ -170,12 +180,6 @@ package struct SyncSession: ~Copyable {
         return [.send(.ack(position: end.position, digest: end.digest))] + receivedEverything()
     }
 
-    /// Batches that end here and before were made durable by one commit: one acknowledgement serves them all.
-    package mutating func applied(count: Int, through end: FeedCursor) -> [Effect] {
-        applyingCount -= count - 1
-        return applied(end)
-    }
-
     /// This side ends the session.
     package mutating func close(_ code: ByeCode, _ reason: String) -> [Effect] {
         if case .closed = phase { return [] }
@@ -183,20 +187,20 @@ package struct SyncSession: ~Copyable {
         return [.send(.bye(code, reason: reason)), .close(code, reason: reason)]
     }
 
-    package mutating func tick(now: Int64) -> [Effect] {
+    package mutating func tick(now: Moment) -> [Effect] {
         switch phase {
-        case .awaitingHello(let deadline) where now >= deadline:
+        case .awaitingHello(let deadline) where now.monotonicMilliseconds >= deadline:
             return close(.outOfOrder, "no Hello within \(SyncLimits.helloMillisecondsMax) ms")
-        case .established where now >= nextClockAt:
-            nextClockAt = now + SyncLimits.clockIntervalMilliseconds
-            return [.send(.clock(originMilliseconds: now, echoMilliseconds: 0))]
+        case .established where now.monotonicMilliseconds >= nextClockAt:
+            nextClockAt = now.monotonicMilliseconds + SyncLimits.clockIntervalMilliseconds
+            return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))]
         case .idle, .awaitingHello, .awaitingVouch, .established, .closed: return []
         }
     }
 
     // MARK: Rules
 
-    private mutating func take(_ hello: SyncMessage.Hello, now: Int64) -> [Effect] {
+    private mutating func take(_ hello: SyncMessage.Hello, now: Moment) -> [Effect] {
         let version = min(hello.version, Self.versionMax)
         guard version >= Self.versionMin else {
             return close(.unsupportedVersion, "the peer speaks \(hello.version), this node at least \(Self.versionMin)")
@@ -215,7 +219,7 @@ package struct SyncSession: ~Copyable {
             arrivedCursor = FeedCursor(feed: hello.replica)
             appliedPosition = 0
         }
-        nextClockAt = now
+        nextClockAt = now.monotonicMilliseconds
         return [
             .notice(.established(peer: hello.replica, version: version)),
             .vouch(presented: hello.received),
@@ -266,11 +270,11 @@ package struct SyncSession: ~Copyable {
         return effects + pump()
     }
 
-    private mutating func take(clockOrigin origin: Int64, echo: Int64, now: Int64) -> [Effect] {
+    private mutating func take(clockOrigin origin: Int64, echo: Int64, now: Moment) -> [Effect] {
         guard echo != 0 else {
-            return [.send(.clock(originMilliseconds: origin, echoMilliseconds: now))]
+            return [.send(.clock(originMilliseconds: origin, echoMilliseconds: now.wallMilliseconds))]
         }
-        let roundTrip = max(0, now - origin)
+        let roundTrip = max(0, now.wallMilliseconds - origin)
         let offset = echo - (origin + roundTrip / 2)
         return [.notice(.clockOffset(milliseconds: offset, roundTripMilliseconds: roundTrip))]
     }

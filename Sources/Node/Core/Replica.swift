@@ -1,0 +1,172 @@
+package import Replication
+package import Store
+package import Tickets
+
+/// What a replica has to tell others once something is durable.
+package struct ReplicaEffects: Sendable {
+    /// Peers whose feed has grown: their sessions read on.
+    package var advancedPeers: [SiteCode] = []
+    /// Tickets touched, for receipts, deadlines and whoever watches.
+    package var touched: [EntityID] = []
+    package var insertedCount = 0
+    package var duplicateCount = 0
+    package var parkedCount = 0
+
+    init(_ result: MergeResult) {
+        advancedPeers = result.advancedPeers
+        touched = result.touched
+        insertedCount = result.insertedCount
+        duplicateCount = result.duplicateCount
+        parkedCount = result.parkedCount
+    }
+}
+
+/// Operations that a person's command has become.
+package struct Executed: Sendable {
+    package var ticket: EntityID
+    package var dots: [Dot]
+    package var effects: ReplicaEffects
+}
+
+/// One node's replica: events in, effects out after the commit. Synchronous; time comes as an argument.
+///
+/// Owned by one actor and not Sendable. `decide` runs here and nowhere else.
+package final class Replica {
+    package let identity: NodeIdentity
+    package let reader: StoreReader
+    let writer: StoreWriter
+    private var clock: HybridClock
+    private var lastSequence: UInt64
+    private var hasher = ContentHasher()
+
+    /// - Throws: what reading the store throws.
+    package init(writer: StoreWriter) throws {
+        self.writer = writer
+        reader = writer.reader
+        identity = writer.reader.identity
+        lastSequence = try writer.lastSequence()
+        clock = HybridClock(last: try writer.lastOwnTime())
+    }
+
+    package var catalog: Catalog { writer.catalog }
+
+    /// The first operation of an incarnation: which site it works for.
+    package func announceIfNew(certificateFingerprint: [UInt8], now: Int64) throws {
+        guard lastSequence == 0 else { return }
+        let body = AnnounceBody(
+            site: identity.site, certificateFingerprint: certificateFingerprint,
+            level: AuthorityLevel(of: identity.site))
+        let entity = EntityID(announcementOf: identity.replica)
+        _ = try appending(now: now) { transaction in
+            try transaction.append(.announce(body), to: entity, author: systemAuthor)
+        }
+    }
+
+    /// The node acting for itself.
+    package var systemAuthor: Author {
+        Author(
+            name: "node", role: .system, level: AuthorityLevel(of: identity.site), site: identity.site, department: "",
+            catalogVersion: catalog.version)
+    }
+
+    /// Carries out a person's command.
+    /// - Throws: `Refusal` with what to do instead; `StoreError`.
+    package func execute(_ command: TicketCommand, by author: Author, now: Int64) throws -> Executed {
+        let ticket = try command.ticket.flatMap { try reader.state(of: $0) }
+        let reader = reader
+        let context = DecisionContext(
+            author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
+            catalog: catalog, operation: { try? reader.operation($0) },
+            isKnown: { (try? reader.state(of: $0)) != nil })
+        let drafts = try decide(command, on: ticket, context: context)
+        let operations = drafts.enumerated().map { index, draft in
+            draft.operation(
+                by: author, of: identity.replica, at: index == 0 ? clock.last : clock.tick(wall: now))
+        }
+        guard let first = operations.first else { preconditionFailure("a decision has at least one operation") }
+        let effects = try commitOwn(operations, now: now)
+        return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
+    }
+
+    /// Makes what peers have sent durable.
+    package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
+        let result = try writer.commit(batches, now: now)
+        clock.observe(result.latest, wall: now)
+        if let own = batches.lazy.flatMap(\.operations).filter({ $0.dot.replica == self.identity.replica })
+            .map(\.dot.sequence).max()
+        {
+            // Its own operations come back after a loss; the next one goes behind them.
+            lastSequence = max(lastSequence, own)
+        }
+        return ReplicaEffects(result)
+    }
+
+    /// Operations written without `decide`, by the node itself or by an import; one transaction.
+    package func appending(
+        now: Int64, _ body: (inout AppendTransaction) throws -> Void
+    ) throws -> ReplicaEffects {
+        var transaction = AppendTransaction(replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
+        try body(&transaction)
+        guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
+        clock = transaction.clock
+        return try commitOwn(transaction.operations, now: now)
+    }
+
+    private func commitOwn(_ operations: [Operation], now: Int64) throws -> ReplicaEffects {
+        var hashes: [ContentHash] = []
+        hashes.reserveCapacity(operations.count)
+        for operation in operations { hashes.append(hasher.hash(operation)) }
+        let result = try writer.commit(
+            [MergeBatch(source: .local, operations: operations, hashes: hashes)], now: now)
+        lastSequence = operations.last?.dot.sequence ?? lastSequence
+        return ReplicaEffects(result)
+    }
+}
+
+/// Operations on their way into one commit, and the tickets as they will be after it.
+package struct AppendTransaction {
+    private let replica: ReplicaID
+    private let reader: StoreReader
+    private let now: Int64
+    private(set) var clock: HybridClock
+    private var sequence: UInt64
+    private var tickets: [EntityID: Ticket] = [:]
+    package private(set) var operations: [Operation] = []
+
+    init(replica: ReplicaID, reader: StoreReader, clock: HybridClock, sequence: UInt64, now: Int64) {
+        self.replica = replica
+        self.reader = reader
+        self.clock = clock
+        self.sequence = sequence
+        self.now = now
+    }
+
+    /// The entity as it stands, with what this transaction has appended.
+    package mutating func ticket(_ id: EntityID) throws -> Ticket {
+        if let known = tickets[id] { return known }
+        let ticket = try reader.state(of: id) ?? Ticket(id: id)
+        tickets[id] = ticket
+        return ticket
+    }
+
+    /// The dot that the next operation will have.
+    package var nextDot: Dot { Dot(replica, sequence + 1) }
+
+    /// Adds an operation whose author has seen the entity as it stands here.
+    /// - Parameter scope: sites that it lets in beside the author's own.
+    @discardableResult
+    package mutating func append(
+        _ body: Body, to id: EntityID, author: Author, scope: [SiteCode] = []
+    ) throws -> Dot {
+        var ticket = try ticket(id)
+        sequence += 1
+        let operation = Operation(
+            dot: Dot(replica, sequence), entity: id, previous: ticket.previous(of: replica), seen: ticket.seen(),
+            time: clock.tick(wall: now), author: author, scope: Array(Set(scope)).sorted(),
+            kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: body.encoded())
+        ticket.apply(operation)
+        tickets[id] = ticket
+        operations.append(operation)
+        return operation.dot
+    }
+}

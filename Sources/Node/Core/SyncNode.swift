@@ -1,0 +1,317 @@
+internal import Foundation
+package import Logging
+package import Replication
+internal import ServiceLevels
+package import Store
+internal import Synchronization
+package import Tickets
+
+/// One office's node: the actor that owns replica and store. Every write goes through it, one after the other, on a
+/// thread that may wait for the disk; there is no suspension inside a transaction.
+package actor SyncNode {
+    private let executor = BlockingExecutor(label: "banjie.writer")
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    package nonisolated let identity: NodeIdentity
+    package nonisolated let reader: StoreReader
+    package nonisolated let clock: NodeClock
+    package nonisolated let catalog: Catalog
+    package nonisolated let logger: Logger
+    /// Who wants to hear of commits.
+    package nonisolated let subscribers = Subscribers()
+    package nonisolated let links = LinkTable()
+    private nonisolated let applyQueue = ApplyQueue()
+
+    private let replica: Replica
+    private var isIndexing = false
+    /// Everything the parent had is here; receipts wait for it. Always true at the province.
+    private var isCaughtUp: Bool
+
+    package init(writer: sending StoreWriter, catalog: Catalog, clock: NodeClock, logger: Logger) throws {
+        writer.use(catalog)
+        reader = writer.reader
+        identity = writer.reader.identity
+        isCaughtUp = writer.reader.identity.parent == nil
+        replica = try Replica(writer: writer)
+        self.catalog = catalog
+        self.clock = clock
+        self.logger = logger
+    }
+
+    // MARK: Commands
+
+    /// - Throws: `Refusal`, `StoreError`.
+    package func execute(_ command: TicketCommand, by author: Author) throws -> Executed {
+        let executed = try replica.execute(command, by: author, now: clock.now())
+        follow(executed.effects, isLocal: true)
+        return executed
+    }
+
+    /// Operations written without `decide`: imports, and the node's own. One transaction.
+    package func append(_ body: @Sendable (inout AppendTransaction) throws -> Void) throws -> ReplicaEffects {
+        let effects = try replica.appending(now: clock.now(), body)
+        follow(effects, isLocal: true)
+        return effects
+    }
+
+    package func announceIfNew(certificateFingerprint: [UInt8]) throws {
+        try replica.announceIfNew(certificateFingerprint: certificateFingerprint, now: clock.now())
+        subscribers.publish(peers: [])
+    }
+
+    /// For what is no operation: accounts, peers, enrolment, rebuild.
+    package func administer<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
+        try body(replica.writer)
+    }
+
+    // MARK: Merging
+
+    /// Queues a batch of a peer, in the order of the calls; it shares its transaction with what else has arrived.
+    /// - Parameter completion: called once, when the batch is durable or has failed; must not block.
+    package nonisolated func merge(
+        _ batch: ReceivedBatch, from site: SiteCode, completion: @escaping @Sendable (Result<Void, any Error>) -> Void
+    ) {
+        let entry = ApplyQueue.Entry(
+            batch: MergeBatch(
+                source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes),
+            completion: completion)
+        if applyQueue.push(entry) {
+            Task { await self.drain() }
+        }
+    }
+
+    private func drain() {
+        let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
+        guard !entries.isEmpty else { return }
+        commit(entries)
+        if applyQueue.finishedDraining() {
+            advanceSearchLater()
+        } else {
+            // Commands of people get their turn between two transactions.
+            Task { self.drain() }
+        }
+    }
+
+    private func commit(_ entries: [ApplyQueue.Entry]) {
+        do {
+            let effects = try replica.merge(entries.map(\.batch), now: clock.now())
+            for entry in entries { entry.completion(.success(())) }
+            follow(effects, isLocal: false)
+        } catch {
+            guard entries.count > 1 else {
+                for entry in entries { entry.completion(.failure(error)) }
+                return
+            }
+            // One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
+            var failed: Set<SiteCode> = []
+            for entry in entries {
+                guard case .peer(let site, _) = entry.batch.source, !failed.contains(site) else {
+                    entry.completion(.failure(error))
+                    continue
+                }
+                do {
+                    let effects = try replica.merge([entry.batch], now: clock.now())
+                    entry.completion(.success(()))
+                    follow(effects, isLocal: false)
+                } catch {
+                    failed.insert(site)
+                    entry.completion(.failure(error))
+                }
+            }
+        }
+    }
+
+    private func follow(_ effects: ReplicaEffects, isLocal: Bool) {
+        if effects.parkedCount > 0 {
+            logger.warning(
+                "operations parked: their origin cannot be justified yet",
+                metadata: ["count": "\(effects.parkedCount)"])
+        }
+        writeReceipts(touched: effects.touched, isLocal: isLocal)
+        subscribers.publish(peers: effects.advancedPeers)
+        if isLocal { advanceSearchLater() }
+    }
+
+    // MARK: Search
+
+    /// Steps of indexing, each a transaction of its own, when nothing else waits.
+    private func advanceSearchLater() {
+        guard !isIndexing else { return }
+        isIndexing = true
+        Task { self.advanceSearch() }
+    }
+
+    private func advanceSearch() {
+        isIndexing = false
+        guard applyQueue.isEmpty else { return }
+        do {
+            if try replica.writer.advanceSearch() > 0 { advanceSearchLater() }
+        } catch {
+            logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Receipts
+
+    /// Whether everything that the parent had is here.
+    package func setCaughtUp(_ value: Bool) {
+        guard identity.parent != nil, isCaughtUp != value else { return }
+        isCaughtUp = value
+        guard value else { return }
+        var waiting: [EntityID] = []
+        do {
+            try reader.forEachUndelivered { waiting.append($0.id) }
+        } catch {
+            logger.error("transfers without a receipt cannot be read", metadata: ["error": "\(error)"])
+        }
+        writeReceipts(touched: waiting, isLocal: false)
+    }
+
+    /// A transfer to this site that is visible here gets its receipt: the department's clock starts.
+    private func writeReceipts(touched: [EntityID], isLocal: Bool) {
+        guard isLocal || isCaughtUp, !touched.isEmpty else { return }
+        do {
+            let effects = try replica.appending(now: clock.now()) { transaction in
+                for id in touched where id.type == .ticket {
+                    let ticket = try transaction.ticket(id)
+                    for transfer in ticket.transfersAwaitingReceipt(at: identity.site) {
+                        try transaction.append(
+                            .delivered(DeliveredBody(target: transfer)), to: id, author: replica.systemAuthor)
+                    }
+                }
+            }
+            if effects.insertedCount > 0 { subscribers.publish(peers: effects.advancedPeers) }
+        } catch {
+            logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension Ticket {
+    /// Transfers to a site that nobody there has acknowledged by a receipt.
+    func transfersAwaitingReceipt(at site: SiteCode) -> [Dot] {
+        guard sites.contains(site) else { return [] }
+        let summary = summary()
+        guard summary.links.contains(where: { $0.delivered == nil }) else { return [] }
+        let open = summary.links.filter { $0.delivered == nil }.map(\.transfer)
+        return open.filter { transfer in
+            summary.path.contains { $0.id == transfer && $0.site == site }
+                || summary.contested.contains { contest in
+                    contest.candidates.contains { $0.dot == transfer && $0.site == site }
+                }
+        }
+    }
+}
+
+/// Batches that wait for a transaction. Effects are never run under the lock.
+final class ApplyQueue: Sendable {
+    struct Entry: Sendable {
+        var batch: MergeBatch
+        var completion: @Sendable (Result<Void, any Error>) -> Void
+    }
+
+    private struct State {
+        var entries: [Entry] = []
+        var isDraining = false
+    }
+
+    private let state = Mutex(State())
+
+    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
+    /// - Returns: true if somebody has to start draining.
+    func push(_ entry: Entry) -> Bool {
+        state.withLock { state in
+            state.entries.append(entry)
+            defer { state.isDraining = true }
+            return !state.isDraining
+        }
+    }
+
+    /// The next entries, together not more than this many operations (but at least one entry).
+    func take(operationsMax: Int) -> [Entry] {
+        state.withLock { state in
+            var count = 0
+            var operations = 0
+            for entry in state.entries {
+                operations += entry.batch.operations.count
+                if count > 0, operations > operationsMax { break }
+                count += 1
+            }
+            let taken = Array(state.entries.prefix(count))
+            state.entries.removeFirst(count)
+            return taken
+        }
+    }
+
+    /// - Returns: false if there is more to drain.
+    func finishedDraining() -> Bool {
+        state.withLock { state in
+            if state.entries.isEmpty { state.isDraining = false }
+            return state.entries.isEmpty
+        }
+    }
+}
+
+/// Those who wait for news: a link for its feed, a page for changes.
+package final class Subscribers: Sendable {
+    private struct State {
+        var next = 0
+        var listeners: [Int: @Sendable ([SiteCode]) -> Void] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// - Parameter listener: called after a commit with the peers whose feed has grown; must not block.
+    /// - Returns: a number to cancel with.
+    package func add(_ listener: @escaping @Sendable ([SiteCode]) -> Void) -> Int {
+        state.withLock { state in
+            state.next += 1
+            state.listeners[state.next] = listener
+            return state.next
+        }
+    }
+
+    package func remove(_ number: Int) {
+        _ = state.withLock { $0.listeners.removeValue(forKey: number) }
+    }
+
+    func publish(peers: [SiteCode]) {
+        let listeners = state.withLock { Array($0.listeners.values) }
+        for listener in listeners { listener(peers) }
+    }
+}
+
+/// How each peer's link stands, for `sync status` and the console.
+package final class LinkTable: Sendable {
+    package struct Status: Sendable, Hashable {
+        package var isConnected = false
+        /// UTC milliseconds by the node's clock: since when connected, or since when not.
+        package var since: Int64 = 0
+        /// Operations the peer still had for this node, and when it said so.
+        package var remainingToGet: UInt64?
+        package var remainingKnownAt: Int64 = 0
+        package var clockOffsetMilliseconds: Int64?
+        package var roundTripMilliseconds: Int64?
+        package var lastFailure: String?
+        package var isPaused = false
+        package var receivedOperations: UInt64 = 0
+        package var sentOperations: UInt64 = 0
+        package var receivedBytes: UInt64 = 0
+        package var sentBytes: UInt64 = 0
+
+        package init() {}
+    }
+
+    private let state = Mutex<[SiteCode: Status]>([:])
+
+    package init() {}
+
+    package var all: [SiteCode: Status] { state.withLock { $0 } }
+
+    package func update(_ site: SiteCode, _ change: (inout Status) -> Void) {
+        state.withLock { change(&$0[site, default: Status()]) }
+    }
+}

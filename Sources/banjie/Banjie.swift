@@ -1,0 +1,1 @@
+@main struct Banjie { static func main() {} }
