@@ -37,6 +37,8 @@ package struct MergeResult: Sendable {
     package var touched: [EntityID] = []
     /// Highest timestamp among the operations.
     package var latest = HybridTimestamp.zero
+
+    package init() {}
 }
 
 /// One merge transaction: log rows in order, each touched entity folded once, feeds, rollups and cursors at the end.

@@ -72,8 +72,8 @@ package final class Replica {
     /// Carries out a person's command.
     /// - Throws: `Refusal` with what to do instead; `StoreError`.
     package func execute(_ command: TicketCommand, by author: Author, now: Int64) throws -> Executed {
-        let ticket = try command.ticket.flatMap { try reader.state(of: $0) }
         let reader = reader
+        let ticket = try command.ticket.flatMap { try reader.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { try? reader.operation($0) },

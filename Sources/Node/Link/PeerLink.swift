@@ -296,10 +296,8 @@ struct PeerLink {
 }
 
 /// Lets others end a running link with a reason: an admin's pause, a newer connection, a shutdown.
-package final class LinkControl: Sendable {
+final class LinkControl: Sendable {
     private let stop = Mutex<(@Sendable (ByeCode, String) -> Void)?>(nil)
-
-    package init() {}
 
     func attach(_ stop: @escaping @Sendable (ByeCode, String) -> Void) {
         self.stop.withLock { $0 = stop }
@@ -309,7 +307,7 @@ package final class LinkControl: Sendable {
         stop.withLock { $0 = nil }
     }
 
-    package func end(_ code: ByeCode, _ reason: String) {
+    func end(_ code: ByeCode, _ reason: String) {
         stop.withLock { $0 }?(code, reason)
     }
 }
