@@ -1,0 +1,115 @@
+internal import Foundation
+package import Logging
+package import Store
+package import Transport
+
+/// What an admin sets in `node.yaml`. Every key has a default; an unknown one is refused with its line.
+package struct NodeConfiguration: Sendable, Hashable {
+    /// Shown beside the site's code.
+    package var name = ""
+    /// Where children dial; nil for a node without children.
+    package var listen: TransportAddress? = .hostPort("127.0.0.1", 7443)
+    /// Where a new office redeems its token; nil closes it.
+    package var enrolment: TransportAddress? = .hostPort("127.0.0.1", 7444)
+    /// The console in the browser; nil for none.
+    package var console: TransportAddress? = .hostPort("127.0.0.1", 7445)
+    /// Host that tokens tell new offices to dial; the ports are those that are really bound.
+    package var advertisedHost = "127.0.0.1"
+    /// Parents to dial, in order of preference.
+    package var parents: [TransportAddress] = []
+    /// Department of commands that name none.
+    package var department = "service"
+    package var logLevel = Logger.Level.info
+    package var clock: NodeClock.Scale?
+
+    package init() {}
+
+    static let keys = [
+        "name", "listen", "enrolment", "console", "advertisedHost", "parents", "department", "log", "clock",
+    ]
+
+    /// - Throws: `FileProblem` with the line.
+    package init(path: String) throws(FileProblem) {
+        let yaml = try YAMLReader(path: path)
+        try yaml.allow(Self.keys)
+        name = try yaml.string("name") ?? name
+        listen = try Self.address(yaml, "listen", default: listen)
+        enrolment = try Self.address(yaml, "enrolment", default: enrolment)
+        console = try Self.address(yaml, "console", default: console)
+        advertisedHost = try yaml.string("advertisedHost") ?? advertisedHost
+        for text in try yaml.strings("parents") {
+            guard let address = Self.parse(text) else {
+                throw yaml.problem(at: "parents", "HOST:PORT for every parent, not \(text)")
+            }
+            parents.append(address)
+        }
+        department = try yaml.string("department") ?? department
+        if let text = try yaml.string("log") {
+            guard let level = Logger.Level(rawValue: text) else {
+                throw yaml.problem(at: "log", "log is trace, debug, info, notice, warning, error or critical")
+            }
+            logLevel = level
+        }
+        if let section = try yaml.section("clock") {
+            try section.allow(["real", "virtual", "rate"])
+            guard let real = try section.integer("real"), let virtual = try section.integer("virtual"),
+                let rate = try section.integer("rate"), (1...100_000).contains(rate)
+            else { throw yaml.problem(at: "clock", "real and virtual in UTC milliseconds, and a rate of 1–100000") }
+            clock = NodeClock.Scale(realMilliseconds: real, virtualMilliseconds: virtual, rate: rate)
+        }
+    }
+
+    /// The configuration of a folder; defaults where it has no file.
+    package init(folder: DataFolder) throws(FileProblem) {
+        if FileManager.default.fileExists(atPath: folder.configuration) {
+            try self.init(path: folder.configuration)
+        } else {
+            self.init()
+        }
+    }
+
+    /// HOST:PORT; the host may be an IPv6 address in brackets.
+    package static func parse(_ text: String) -> TransportAddress? {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        return host.isEmpty ? nil : .hostPort(host, Int(port))
+    }
+
+    private static func address(
+        _ yaml: YAMLReader, _ key: String, default fallback: TransportAddress?
+    ) throws(FileProblem) -> TransportAddress? {
+        guard let text = try yaml.string(key) else { return fallback }
+        if text == "off" || text == "false" { return nil }
+        guard let address = parse(text) else {
+            throw yaml.problem(at: key, "\(key) is HOST:PORT or off, not \(text)")
+        }
+        return address
+    }
+
+    /// The file that `init` writes.
+    package var yaml: String {
+        func text(_ address: TransportAddress?) -> String { address?.description ?? "off" }
+        var lines = [
+            "# Configuration of this node; the keys and their defaults are in Protocols/configuration.md.",
+            "name: \"\(name.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"",
+            "listen: \"\(text(listen))\"",
+            "enrolment: \"\(text(enrolment))\"",
+            "console: \"\(text(console))\"",
+            "advertisedHost: \"\(advertisedHost)\"",
+            "department: \"\(department)\"",
+            "log: \(logLevel.rawValue)",
+        ]
+        if !parents.isEmpty {
+            lines.append("parents:")
+            lines += parents.map { "  - \"\(text($0))\"" }
+        }
+        if let clock {
+            lines += [
+                "clock:", "  real: \(clock.realMilliseconds)", "  virtual: \(clock.virtualMilliseconds)",
+                "  rate: \(clock.rate)",
+            ]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
