@@ -41,7 +41,9 @@ enum WorkingTime {
 
     /// Begin and end of a day's work in UTC milliseconds. Day 0, the first of 1970, was a Thursday.
     private static func window(_ day: Int64, _ hours: WorkingHours) -> (Int64, Int64)? {
-        guard !hours.holidays.contains(Int(day)), let work = hours.week[Int(((day + 3) % 7 + 7) % 7)] else { return nil }
+        guard !hours.holidays.contains(Int(day)), let work = hours.week[Int(((day + 3) % 7 + 7) % 7)] else {
+            return nil
+        }
         let midnight = day * dayMilliseconds - Int64(hours.utcOffsetMinutes) * 60_000
         return (midnight + Int64(work.fromMinute) * 60_000, midnight + Int64(work.toMinute) * 60_000)
     }

@@ -129,9 +129,11 @@ extension Catalog {
         guard (1...1_000).contains(chaseWindowHours) else { throw .invalid(field: "chaseWindowHours") }
         guard (1...1_000).contains(bounceLimit) else { throw .invalid(field: "bounceLimit") }
         guard warningFraction > 0, warningFraction <= 1 else { throw .invalid(field: "warningFraction") }
-        let minutes = Step.allCases.map(limits.minutes) + RouteCase.allCases.map(totals.totals).flatMap {
-            [$0.acceptingMinutes, $0.handlingMinutes, $0.ticketMinutes]
-        }
+        let minutes =
+            Step.allCases.map(limits.minutes)
+            + RouteCase.allCases.map(totals.totals).flatMap {
+                [$0.acceptingMinutes, $0.handlingMinutes, $0.ticketMinutes]
+            }
         guard minutes.allSatisfy({ (1...Self.limitMinutesMax).contains($0) }) else { throw .invalid(field: "limits") }
         for (department, hours) in workingHours ?? [:] where !hours.isValid {
             throw .invalid(field: "workingHours.\(department)")

@@ -23,7 +23,9 @@ package enum TicketNumber {
 
     /// Whether a number in its written form has the right check character.
     package static func isValid(_ number: String) -> Bool {
-        guard let dash = number.lastIndex(of: "-"), number[number.index(after: dash)...].count == 1 else { return false }
+        guard let dash = number.lastIndex(of: "-"), number[number.index(after: dash)...].count == 1 else {
+            return false
+        }
         return number.last == checkCharacter(of: String(number[..<dash]))
     }
 
@@ -40,7 +42,8 @@ package enum TicketNumber {
         if isValid(written) { return written }
         let number =
             String(characters[..<split]) + "-" + String(characters[split..<split + 6]) + "-"
-            + String(characters[(split + 6)..<(split + 6 + suffixCount)]) + "-" + String(characters[characters.count - 1])
+            + String(characters[(split + 6)..<(split + 6 + suffixCount)]) + "-"
+            + String(characters[characters.count - 1])
         return isValid(number) ? number : nil
     }
 

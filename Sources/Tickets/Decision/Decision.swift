@@ -95,7 +95,8 @@ struct Decision {
         let whole = target.seen()
         var seen =
             other != nil
-            ? whole : VersionVector(command.version.entries.map { Dot($0.replica, min($0.sequence, whole[$0.replica])) })
+            ? whole
+            : VersionVector(command.version.entries.map { Dot($0.replica, min($0.sequence, whole[$0.replica])) })
         var previous = target.previous(of: context.replica)
         for draft in drafts where draft.entity == target.id {
             seen.record(Dot(context.replica, draft.sequence))

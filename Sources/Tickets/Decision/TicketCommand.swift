@@ -98,4 +98,3 @@ package struct Draft: Hashable, Sendable {
             scope: scope, kind: kind, isCritical: isCritical, body: body)
     }
 }
-
