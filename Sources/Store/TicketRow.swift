@@ -17,25 +17,25 @@ struct TicketRow {
         contributions = Contribution.encode(measures)
     }
 
-    /// Steps that have ended, each in the day of its deadline; what nobody is charged for stays out.
+    /// What has ended, each in the day of its deadline; what nobody is charged for stays out.
     private static func measures(of summary: TicketSummary, catalog: Catalog) -> [Contribution] {
         guard !summary.isPending else { return [] }
-        var result: [Contribution] = []
-        for verdict in endedStepVerdicts(summary, catalog: catalog) {
+        return endedVerdicts(summary, catalog).compactMap { verdict in
+            // A total that was never used up has no instant of its own: it counts on the day it ended.
+            guard let day = (verdict.due ?? verdict.ended)?.dividedFloor(by: 86_400_000) else { return nil }
             let key = Contribution.Key(
-                day: verdict.due.dividedFloor(by: 86_400_000), site: verdict.site.rawValue,
-                department: verdict.department, category: summary.category ?? "", step: Int64(verdict.step.rawValue))
-            var contribution = Contribution(key: key, met: 0, late: 0, uncertain: 0, elapsedMilliseconds: 0)
+                day: day, site: verdict.site.rawValue, department: verdict.department,
+                category: summary.category ?? "", step: Int64(verdict.subject.measureCode))
+            var contribution = Contribution(
+                key: key, met: 0, late: 0, uncertain: 0, elapsedMilliseconds: verdict.elapsedMilliseconds)
             switch verdict.state {
             case .met: contribution.met = 1
             case .late: contribution.late = 1
             case .uncertain: contribution.uncertain = 1
-            case .contested, .running, .warning, .overdue: continue
+            case .contested, .running, .warning, .overdue: return nil
             }
-            contribution.elapsedMilliseconds = verdict.elapsedMilliseconds
-            result.append(contribution)
+            return contribution
         }
-        return result
     }
 
     /// A hash of everything the row is written from; a row is written again only when it differs. FNV-1a, 64 bits.

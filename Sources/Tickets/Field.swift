@@ -69,5 +69,7 @@ package enum TicketLimits {
     /// Longer codes are kept in the operation only.
     package static let codeBytesMax = 32
     package static let operationBytesMax = 64 * 1024
+    /// What the body of an operation may take; the rest is the envelope's.
+    package static let bodyBytesMax = 60 * 1024
     package static let nestingMax = 8
 }

@@ -165,6 +165,7 @@ package struct ContestedTransfer: Hashable, Sendable {
     /// The settlement that chose the winner.
     package var settlement: Dot?
     package var settledAt: Int64?
+    package var settlementLevel: AuthorityLevel?
     /// Whose decision it is: the lowest site that all the contesting ones lie within.
     package var arbiter: SiteCode?
 

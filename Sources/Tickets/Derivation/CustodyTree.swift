@@ -128,6 +128,7 @@ struct CustodyTree {
             ContestedTransfer(
                 parent: facts.dot(nodes[parent].event), candidates: described, winner: facts.dot(nodes[winner].event),
                 settlement: settlement.map { facts.dot($0.event) }, settledAt: settledAt,
+                settlementLevel: settlement.flatMap { AuthorityLevel(rawValue: facts.author($0.event).level) },
                 arbiter: SiteCode.lowestCommon(described.flatMap { [$0.site, $0.authorSite] })))
         return PathEntry(node: winner, isContested: settlement == nil, settledAt: settledAt)
     }

@@ -51,6 +51,16 @@ extension Derivation {
         writes.contains { $0.event != event && hasSeen($0.event, event) }
     }
 
+    /// The write of a field that its author was shown first when making another write of it.
+    func displayedWrite(_ field: Field, before write: Dot) -> Dot? {
+        guard let own = writes.first(where: { $0.field == field.rawValue && dot($0.event) == write })?.event else {
+            return nil
+        }
+        let seen = writes.filter { $0.field == field.rawValue && $0.event != own && hasSeen(own, $0.event) }
+        guard !seen.isEmpty else { return nil }
+        return fieldState(seen[...]).displayed
+    }
+
     /// Add-wins sets: a removal takes away the additions that its author had seen.
     func addMemberships(to summary: inout TicketSummary) {
         for index in memberships {

@@ -67,7 +67,9 @@ struct StepDerivation {
         let custody = custodies[position]
         guard var start = custody.delivered else { return }
         // Nobody is charged for the time until a contested transfer was settled.
-        if let settled = tree.paths[cycle][position].settledAt { start = max(start, min(settled, custody.left ?? settled)) }
+        if let settled = tree.paths[cycle][position].settledAt {
+            start = max(start, min(settled, custody.left ?? settled))
+        }
         let isUncertain = custody.isReceiptMissing
         if isDesk(position) {
             if let left = custody.left {

@@ -61,13 +61,13 @@ package struct DecisionContext: Sendable {
     package var utcOffsetMinutes: Int
     /// The operation of a dot, for values that are to be written back.
     package var operation: @Sendable (Dot) -> Operation?
-    /// Whether another ticket is known here.
-    package var isKnown: @Sendable (EntityID) -> Bool
+    /// Another ticket's state, for twins.
+    package var ticket: @Sendable (EntityID) -> Ticket?
 
     package init(
         author: Author, replica: ReplicaID, nextSequence: UInt64, now: HybridTimestamp, catalog: Catalog = .standard,
         utcOffsetMinutes: Int = 480, operation: @escaping @Sendable (Dot) -> Operation? = { _ in nil },
-        isKnown: @escaping @Sendable (EntityID) -> Bool = { _ in true }
+        ticket: @escaping @Sendable (EntityID) -> Ticket? = { _ in nil }
     ) {
         self.author = author
         self.replica = replica
@@ -76,7 +76,7 @@ package struct DecisionContext: Sendable {
         self.catalog = catalog
         self.utcOffsetMinutes = utcOffsetMinutes
         self.operation = operation
-        self.isKnown = isKnown
+        self.ticket = ticket
     }
 }
 
@@ -97,11 +97,4 @@ package struct Draft: Hashable, Sendable {
             dot: Dot(replica, sequence), entity: entity, previous: previous, seen: seen, time: time, author: author,
             scope: scope, kind: kind, isCritical: isCritical, body: body)
     }
-}
-
-/// Turns a wish into operations, or refuses it; runs only where the person is.
-package func decide(
-    _ command: TicketCommand, on ticket: Ticket?, context: DecisionContext
-) throws(Refusal) -> [Draft] {
-    throw .noSuchTicket
 }

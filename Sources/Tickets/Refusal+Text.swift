@@ -1,4 +1,0 @@
-extension Refusal {
-    var chinese: String { "\(self)" }
-    var english: String { "\(self)" }
-}
