@@ -3,7 +3,7 @@ internal import Logging
 internal import NIOCore
 package import Replication
 package import Store
-package import Transport
+internal import Transport
 
 /// What a new office needs to join: a secret that is good once, and where and whom to ask. The text is one line; it is
 /// handed over as a file, never as an argument.
