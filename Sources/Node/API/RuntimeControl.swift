@@ -1,7 +1,7 @@
 package import Replication
 
-/// Where a running node's listeners are really bound, as HOST:PORT with the host that others are to dial.
-package struct RuntimeAddresses: Codable, Sendable, Hashable {
+/// What a running node really listens on; nil for a listener that is off. HOST:PORT as others dial it.
+package struct RuntimeAddresses: Sendable, Hashable, Codable {
     package var sync: String?
     package var enrolment: String?
     package var console: String?
@@ -13,12 +13,12 @@ package struct RuntimeAddresses: Codable, Sendable, Hashable {
     }
 }
 
-/// What can be asked of a node that runs, beside its store.
+/// The part of a running node that the API can move. A command on a stopped node's folder has none.
 package protocol RuntimeControl: Sendable {
-    /// Ends sessions with a peer (nil: all) and starts none until resumed.
+    var addresses: RuntimeAddresses { get }
+    /// - Parameter peer: nil for all.
     func pause(_ peer: SiteCode?) async throws
     func resume(_ peer: SiteCode?) async throws
-    /// Dials at once instead of waiting for the next attempt.
+    /// Dials without waiting for the back-off, or reads the feed on at once.
     func syncNow(_ peer: SiteCode?) async throws
-    var addresses: RuntimeAddresses { get }
 }
