@@ -39,3 +39,13 @@ extension StoreWriter {
         }
     }
 }
+
+extension StoreReader {
+    /// Operations that the search index is behind the log.
+    package func searchBacklog() throws -> Int {
+        try read { db in
+            let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+            return Int(last - (try Meta.integer("search_cursor", db) ?? 0))
+        }
+    }
+}

@@ -24,9 +24,9 @@ package struct NodeIdentity: Hashable, Sendable {
 /// from anywhere. The database is in WAL mode with synchronous FULL: a commit that has returned is on the disk.
 package enum Store {
     /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
-    static let checkpointPages = 10_000
+    package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
-    static let cacheKibibytes = 32 * 1024
+    package static let cacheKibibytes = 32 * 1024
     static let readerCountMax = 3
     static let schemaVersion = 1
 

@@ -110,6 +110,11 @@ package final class StoreWriter {
         }
     }
 
+    /// Moves everything from the WAL into the database file and empties the WAL.
+    package func checkpoint() throws {
+        try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    }
+
     /// Runs a transaction on tables that do not belong to the merge path.
     func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
         try transaction { db, _ in try body(db) }

@@ -301,6 +301,8 @@ package final class LinkTable: Sendable {
         package var sentOperations: UInt64 = 0
         package var receivedBytes: UInt64 = 0
         package var sentBytes: UInt64 = 0
+        /// Of this node's feed to the peer, what the peer holds durably.
+        package var acknowledgedPosition: UInt64 = 0
 
         package init() {}
     }

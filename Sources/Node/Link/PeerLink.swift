@@ -153,7 +153,8 @@ struct PeerLink {
             case .vouch(let presented): vouch(presented, feed)
             case .readFeed(let cursor): readFeed(after: cursor, feed)
             case .apply(let batch): apply(batch, feed)
-            case .saveAcknowledged: break
+            case .saveAcknowledged(let cursor):
+                node.links.update(site) { $0.acknowledgedPosition = cursor.position }
             case .notice(let notice): take(notice)
             case .close(let code, let reason):
                 ending.code = code
