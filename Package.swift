@@ -116,6 +116,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "StoreTests", dependencies: ["Replication", "Tickets", "Store", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
             name: "NodeTests",
             dependencies: [
                 "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
