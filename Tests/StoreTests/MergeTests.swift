@@ -125,7 +125,8 @@ import Tickets
         let logs = try history(tickets: 2)
         try store.commit(logs[0], from: .peer(hz, end: FeedCursor(feed: ReplicaID(11), position: 1)))
         func feed(_ site: SiteCode) throws -> [Operation] {
-            try store.reader.nextBatch(for: site, after: FeedCursor(feed: store.reader.identity.replica))?.operations ?? []
+            try store.reader.nextBatch(for: site, after: FeedCursor(feed: store.reader.identity.replica))?.operations
+                ?? []
         }
         // What came from a child is not sent back to it; the other region gets the history behind the announcement.
         #expect(try feed(hz).isEmpty)
@@ -144,7 +145,8 @@ import Tickets
         var office = Office("hz.zj", replica: 11, announced: true)
         for minute in 0..<5 {
             try office.perform(
-                .open(OpenBody(title: "t\(minute)", department: "service")), on: nil, as: "service", minute: Int64(minute))
+                .open(OpenBody(title: "t\(minute)", department: "service")), on: nil, as: "service",
+                minute: Int64(minute))
         }
         try store.commit(office.log)
         let start = FeedCursor(feed: ReplicaID(11))
@@ -161,9 +163,11 @@ import Tickets
         #expect(try store.reader.peer(parent)?.toSendCount == 0)
     }
 
-    @Test("search finds single Han characters, parts of runs, and whole words", arguments: [
-        ("宽带", 12), ("龘", 4), ("断网", 12), ("带断", 12), ("宽网", 0), ("11", 1),
-    ])
+    @Test(
+        "search finds single Han characters, parts of runs, and whole words",
+        arguments: [
+            ("宽带", 12), ("龘", 4), ("断网", 12), ("带断", 12), ("宽网", 0), ("11", 1),
+        ])
     func search(text: String, count: Int) throws {
         let store = try TestStore("zj", replica: 13)
         for log in try history(tickets: 12) { try store.commit(log) }
