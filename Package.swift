@@ -99,7 +99,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -114,6 +115,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Replication", "Tickets", "Store", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "NodeTests",

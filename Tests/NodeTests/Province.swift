@@ -57,7 +57,8 @@ final class Province {
     }
 
     /// Enrols a site at its parent (or makes the province) and starts it.
-    func add(_ code: String, configuration change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Office {
+    func add(_ code: String, configuration change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Office
+    {
         let site = try #require(SiteCode(code))
         let office = Office(site: site, folder: DataFolder(path: root + "/" + code))
         var configuration = NodeConfiguration()
