@@ -35,12 +35,12 @@ struct Peer: AsyncParsableCommand {
     }
 
     @Argument var side: Side
-    @Option var folder: String
+    @Option var data: String
     @Option(help: "Operations that have to arrive, or the feed position that has to be acknowledged.")
     var until: UInt64
 
     func run() async throws {
-        let runtime = try NodeRuntime(folder: DataFolder(path: folder), logger: quiet)
+        let runtime = try NodeRuntime(folder: DataFolder(path: data), logger: quiet)
         let processor = Instant.processor()
         var report = Report()
         report.startPeakMebibytes = Machine.peakMebibytes()
@@ -71,7 +71,7 @@ struct Peer: AsyncParsableCommand {
         try await node.administer { try $0.checkpoint() }
         report.checkpointed = Instant.monotonic()
         report.wireBytes = node.links.all[Workload.region]?.receivedBytes ?? 0
-        report.databaseBytes = Machine.fileBytes(DataFolder(path: folder).database)
+        report.databaseBytes = Machine.fileBytes(DataFolder(path: data).database)
     }
 
     private func send(_ runtime: NodeRuntime, _ report: inout Report, _ processor: UInt64) async throws {
@@ -107,7 +107,7 @@ final class PeerProcess {
 
     init(_ side: Peer.Side, folder: String, until: UInt64) throws {
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["peer", side.rawValue, "--folder", folder, "--until", "\(until)"]
+        process.arguments = ["peer", side.rawValue, "--data", folder, "--until", "\(until)"]
         process.standardInput = input
         process.standardOutput = output
         try process.run()

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDBSQLite
+internal import Replication
 
 /// What SQLite's C API does with the same texts: the measure of everything else here. Tables `log` (WITHOUT ROWID, by
 /// origin and sequence, with an index by ticket and time), `ticket` and `register`; 2.6 statements an operation.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Replication
 internal import Store
 
 /// What the rounds have given, as one JSON object or as a table.

@@ -2,6 +2,8 @@ internal import Foundation
 internal import Node
 internal import Replication
 internal import Store
+internal import Tickets
+internal import Transport
 
 /// A region that holds all operations and its province that holds none: enrolled once, then copied for every round.
 struct SyncPair {
@@ -24,7 +26,7 @@ struct SyncPair {
         for origin in 1...Workload.originCount { try writer.register(child: Workload.site(origin)) }
         var hasher = ContentHasher()
         var positions = [UInt64](repeating: 0, count: Workload.originCount)
-        func batch(_ origin: Int, _ operations: [Operation]) -> MergeBatch {
+        func batch(_ origin: Int, _ operations: [Replication.Operation]) -> MergeBatch {
             positions[origin - 1] += UInt64(operations.count)
             let end = FeedCursor(feed: operations[0].dot.replica, position: positions[origin - 1])
             return MergeBatch(
