@@ -35,6 +35,8 @@ package struct MergeResult: Sendable {
     package var advancedPeers: [SiteCode] = []
     /// Tickets that this commit touched.
     package var touched: [EntityID] = []
+    /// Tickets among them for which this site owes a receipt.
+    package var owingReceipts: [EntityID] = []
     /// Highest timestamp among the operations.
     package var latest = HybridTimestamp.zero
 
@@ -55,6 +57,8 @@ struct Merge: ~Copyable {
         var facts: Int64
         /// Children in whose subtree a site takes part, by index in the cache's list.
         var members: Set<Int> = []
+        /// Sites that took part when `members` was last looked at.
+        var siteCount = 0
         /// Numbers that operations of this transaction have given it, by the operation.
         var numbers: [Dot: String] = [:]
 
@@ -70,6 +74,8 @@ struct Merge: ~Copyable {
     let db: Database
     let cache: WriterCache
     let catalog: Catalog
+    /// This node's site.
+    let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
     private var works: [EntityID: Work] = [:]
@@ -79,10 +85,11 @@ struct Merge: ~Copyable {
     private var hasher = ContentHasher()
     private(set) var result = MergeResult()
 
-    init(db: Database, cache: WriterCache, catalog: Catalog, now: Int64) {
+    init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
         self.db = db
         self.cache = cache
         self.catalog = catalog
+        self.site = site
         self.now = now
     }
 
@@ -200,9 +207,10 @@ struct Merge: ~Copyable {
     ) throws {
         apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
-        if !isForEveryone(operation.entity.type) {
+        if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+            work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
-                guard work.ticket.sites.contains(where: { $0.isWithin(child.site) }) else { continue }
+                guard work.ticket.isLetIn(within: child.site) else { continue }
                 work.members.insert(index)
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
@@ -268,8 +276,9 @@ struct Merge: ~Copyable {
                 id: find.integer(0), isNew: false, ticket: ticket,
                 digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
                 facts: find.integer(3))
+            work.siteCount = ticket.siteCount
             for (index, child) in cache.children.enumerated()
-            where ticket.sites.contains(where: { $0.isWithin(child.site) }) {
+            where ticket.isLetIn(within: child.site) {
                 work.members.insert(index)
             }
         } else {
@@ -294,6 +303,9 @@ struct Merge: ~Copyable {
                     try row.write(entity: work.id, isNew: work.isNew, statements: statements, rollup: &rollup)
                 }
                 result.touched.append(work.ticket.id)
+                if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
+                    result.owingReceipts.append(work.ticket.id)
+                }
             }
             if work.isNew {
                 let insert = statements.insertEntity

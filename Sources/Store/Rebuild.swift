@@ -20,7 +20,7 @@ extension StoreWriter {
             var last: Int64 = 0
             var done = 0
             while done < total {
-                var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+                var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
                 rows.bind(1, last)
                 rows.bind(2, Self.transactionOperationsMax)
                 var read = 0

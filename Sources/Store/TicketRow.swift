@@ -4,7 +4,7 @@ internal import Tickets
 
 /// What `ticket` shows of one ticket, and what the ticket puts into `rollup`.
 struct TicketRow {
-    private let summary: TicketSummary
+    let summary: TicketSummary
     private let number: String
     private let contributions: [UInt8]
     private let measures: [Contribution]
