@@ -32,10 +32,10 @@ package enum SearchText {
                 }
                 var code = UInt32(lead & (length == 3 ? 0x0F : 0x07))
                 for offset in 1..<length { code = code << 6 | UInt32(utf8[index + offset] & 0x3F) }
-                let isHan = isHan(code)
-                if isHan { bytes.append(0x20) }
+                let isApart = isHan(code)
+                if isApart { bytes.append(0x20) }
                 for offset in index..<index + length { bytes.append(utf8[offset]) }
-                if isHan { bytes.append(0x20) }
+                if isApart { bytes.append(0x20) }
                 index += length
             }
         }
