@@ -48,19 +48,24 @@ package struct MergeResult: Sendable {
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
 /// changed. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
-    /// One entity while its transaction runs.
+    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
     final class Work {
         let id: Int64
-        let isNew: Bool
+        /// Has no row yet.
+        var isNew: Bool
         var ticket: Ticket
         var digest: SetDigest
         var facts: Int64
+        /// What its row in `ticket` says; nil while that has not been read.
+        var contributions: [UInt8]?
         /// Children in whose subtree a site takes part, by index in the cache's list.
         var members: Set<Int> = []
         /// Sites that took part when `members` was last looked at.
         var siteCount = 0
         /// Numbers that operations of this transaction have given it, by the operation.
         var numbers: [Dot: String] = [:]
+        /// The transaction has taken it up.
+        var isTouched = false
 
         init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
             self.id = id
@@ -78,7 +83,6 @@ struct Merge: ~Copyable {
     let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    private var works: [EntityID: Work] = [:]
     private var order: [Work] = []
     private var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
@@ -257,7 +261,10 @@ struct Merge: ~Copyable {
     }
 
     private mutating func work(on entity: EntityID) throws -> Work {
-        if let known = works[entity] { return known }
+        if let known = cache.works[entity] {
+            touch(known)
+            return known
+        }
         let find = cache.statements.findEntity
         find.bind(1, Int(entity.type.rawValue))
         find.bind(2, entity.high)
@@ -285,9 +292,15 @@ struct Merge: ~Copyable {
             cache.lastEntity += 1
             work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
         }
-        works[entity] = work
-        order.append(work)
+        cache.works[entity] = work
+        touch(work)
         return work
+    }
+
+    private mutating func touch(_ work: Work) {
+        guard !work.isTouched else { return }
+        work.isTouched = true
+        order.append(work)
     }
 
     /// Writes every touched entity once, then the measures, prefixes and feed lengths.
@@ -300,7 +313,7 @@ struct Merge: ~Copyable {
                 let facts = row.facts
                 if facts != work.facts {
                     work.facts = facts
-                    try row.write(entity: work.id, isNew: work.isNew, statements: statements, rollup: &rollup)
+                    try row.write(work, statements: statements, rollup: &rollup)
                 }
                 result.touched.append(work.ticket.id)
                 if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
@@ -327,9 +340,13 @@ struct Merge: ~Copyable {
                 update.bind(5, state)
                 try update.run()
             }
+            work.isNew = false
+            work.isTouched = false
+            work.numbers.removeAll()
         }
         try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
         try writeReplicasAndPeers()
+        cache.works.trim()
     }
 
     private mutating func writeReplicasAndPeers() throws {

@@ -11,6 +11,7 @@ extension StoreWriter {
     package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
         let count = try transaction { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
+            cache.works.removeAll()
             // The rows themselves stay: the log names entities by their numbers.
             try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
