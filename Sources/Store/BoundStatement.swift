@@ -65,6 +65,15 @@ final class BoundStatement {
         }
     }
 
+    /// Binds UTF-8 as text.
+    func bindText(_ index: Int32, _ utf8: [UInt8]) {
+        utf8.withUnsafeBufferPointer { buffer in
+            _ = buffer.withMemoryRebound(to: CChar.self) {
+                sqlite3_bind_text(pointer, index, $0.baseAddress, Int32($0.count), Self.transient)
+            }
+        }
+    }
+
     /// Runs a statement that returns no rows and makes it ready for the next binds.
     func run() throws {
         let code = sqlite3_step(pointer)

@@ -35,6 +35,8 @@ package struct MergeResult: Sendable {
     package var advancedPeers: [SiteCode] = []
     /// Tickets that this commit touched.
     package var touched: [EntityID] = []
+    /// Tickets among them for which this site owes a receipt.
+    package var owingReceipts: [EntityID] = []
     /// Highest timestamp among the operations.
     package var latest = HybridTimestamp.zero
 
@@ -46,17 +48,24 @@ package struct MergeResult: Sendable {
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
 /// changed. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
-    /// One entity while its transaction runs.
+    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
     final class Work {
         let id: Int64
-        let isNew: Bool
+        /// Has no row yet.
+        var isNew: Bool
         var ticket: Ticket
         var digest: SetDigest
         var facts: Int64
+        /// What its row in `ticket` says; nil while that has not been read.
+        var contributions: [UInt8]?
         /// Children in whose subtree a site takes part, by index in the cache's list.
         var members: Set<Int> = []
+        /// Sites that took part when `members` was last looked at.
+        var siteCount = 0
         /// Numbers that operations of this transaction have given it, by the operation.
         var numbers: [Dot: String] = [:]
+        /// The transaction has taken it up.
+        var isTouched = false
 
         init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
             self.id = id
@@ -70,19 +79,21 @@ struct Merge: ~Copyable {
     let db: Database
     let cache: WriterCache
     let catalog: Catalog
+    /// This node's site.
+    let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    private var works: [EntityID: Work] = [:]
     private var order: [Work] = []
     private var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
     private(set) var result = MergeResult()
 
-    init(db: Database, cache: WriterCache, catalog: Catalog, now: Int64) {
+    init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
         self.db = db
         self.cache = cache
         self.catalog = catalog
+        self.site = site
         self.now = now
     }
 
@@ -200,9 +211,10 @@ struct Merge: ~Copyable {
     ) throws {
         apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
-        if !isForEveryone(operation.entity.type) {
+        if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+            work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
-                guard work.ticket.sites.contains(where: { $0.isWithin(child.site) }) else { continue }
+                guard work.ticket.isLetIn(within: child.site) else { continue }
                 work.members.insert(index)
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
@@ -249,7 +261,10 @@ struct Merge: ~Copyable {
     }
 
     private mutating func work(on entity: EntityID) throws -> Work {
-        if let known = works[entity] { return known }
+        if let known = cache.works[entity] {
+            touch(known)
+            return known
+        }
         let find = cache.statements.findEntity
         find.bind(1, Int(entity.type.rawValue))
         find.bind(2, entity.high)
@@ -268,17 +283,24 @@ struct Merge: ~Copyable {
                 id: find.integer(0), isNew: false, ticket: ticket,
                 digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
                 facts: find.integer(3))
+            work.siteCount = ticket.siteCount
             for (index, child) in cache.children.enumerated()
-            where ticket.sites.contains(where: { $0.isWithin(child.site) }) {
+            where ticket.isLetIn(within: child.site) {
                 work.members.insert(index)
             }
         } else {
             cache.lastEntity += 1
             work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
         }
-        works[entity] = work
-        order.append(work)
+        cache.works[entity] = work
+        touch(work)
         return work
+    }
+
+    private mutating func touch(_ work: Work) {
+        guard !work.isTouched else { return }
+        work.isTouched = true
+        order.append(work)
     }
 
     /// Writes every touched entity once, then the measures, prefixes and feed lengths.
@@ -291,9 +313,12 @@ struct Merge: ~Copyable {
                 let facts = row.facts
                 if facts != work.facts {
                     work.facts = facts
-                    try row.write(entity: work.id, isNew: work.isNew, statements: statements, rollup: &rollup)
+                    try row.write(work, statements: statements, rollup: &rollup)
                 }
                 result.touched.append(work.ticket.id)
+                if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
+                    result.owingReceipts.append(work.ticket.id)
+                }
             }
             if work.isNew {
                 let insert = statements.insertEntity
@@ -315,9 +340,13 @@ struct Merge: ~Copyable {
                 update.bind(5, state)
                 try update.run()
             }
+            work.isNew = false
+            work.isTouched = false
+            work.numbers.removeAll()
         }
         try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
         try writeReplicasAndPeers()
+        cache.works.trim()
     }
 
     private mutating func writeReplicasAndPeers() throws {

@@ -17,13 +17,16 @@ extension StoreWriter {
             rows.bind(2, Self.searchStepOperationsMax)
             let insert = try BoundStatement(db, "INSERT INTO search (rowid, text) VALUES (?1, ?2)")
             var last = cursor
+            var spaced: [UInt8] = []
             while try rows.step() {
                 last = rows.integer(0)
                 let kind = OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1)))
                 guard let body = try? Body(kind: kind, bytes: rows.bytes(2)), let text = SearchText.text(of: body)
                 else { continue }
                 insert.bind(1, last)
-                insert.bind(2, SearchText.spaced(text))
+                spaced.removeAll(keepingCapacity: true)
+                SearchText.space(text, into: &spaced)
+                insert.bindText(2, spaced)
                 try insert.run()
             }
             if last != cursor { try Meta.set("search_cursor", last, db) }

@@ -2,6 +2,7 @@ internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 package import Replication
+internal import Synchronization
 
 /// Who this node is, as its store remembers it.
 package struct NodeIdentity: Hashable, Sendable {
@@ -120,12 +121,25 @@ package final class StoreReader: Sendable {
     package let identity: NodeIdentity
     let pool: DatabasePool
     private let lock: FolderLock
+    /// Names that the last reader of a feed has looked up; nil while one is at work.
+    private let names = Mutex<InternedNames?>(nil)
 
     init(folder: DataFolder, pool: DatabasePool, identity: NodeIdentity, lock: FolderLock) {
         self.folder = folder
         self.pool = pool
         self.identity = identity
         self.lock = lock
+    }
+
+    func takeNames() -> InternedNames {
+        names.withLock { names in
+            defer { names = nil }
+            return names ?? InternedNames()
+        }
+    }
+
+    func giveBack(_ used: InternedNames) {
+        names.withLock { $0 = used }
     }
 
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {

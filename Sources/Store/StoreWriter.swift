@@ -33,7 +33,7 @@ package final class StoreWriter {
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
     package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
         try transaction { db, cache in
-            var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             for batch in batches { try merge.append(batch) }
             try merge.finish()
             return merge.result
@@ -82,7 +82,7 @@ package final class StoreWriter {
                 guard let ticket = try? Ticket(decoding: rows.blob(4), id: id) else {
                     throw StoreError.corruptState(entity: id, reason: "undecodable")
                 }
-                if ticket.sites.contains(where: { $0.isWithin(site) }) { result.append(rows.integer(0)) }
+                if ticket.isLetIn(within: site) { result.append(rows.integer(0)) }
             }
         }
         return result

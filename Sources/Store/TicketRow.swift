@@ -4,7 +4,7 @@ internal import Tickets
 
 /// What `ticket` shows of one ticket, and what the ticket puts into `rollup`.
 struct TicketRow {
-    private let summary: TicketSummary
+    let summary: TicketSummary
     private let number: String
     private let contributions: [UInt8]
     private let measures: [Contribution]
@@ -81,31 +81,21 @@ struct TicketRow {
     private var chases: Int { summary.chases.reduce(0) { $1.isAnswered ? $0 : $0 + 1 } }
     private var undelivered: Int { summary.links.reduce(0) { $1.delivered == nil ? $0 + 1 : $0 } }
 
-    func write(entity: Int64, isNew: Bool, statements: WriterStatements, rollup: inout RollupDelta) throws {
-        if !isNew {
-            let find = statements.findContributions
-            find.bind(1, entity)
-            if try find.step() {
-                defer { find.reset() }
-                let former = find.blob(0)
-                if !former.elementsEqual(contributions) {
-                    let old: [Contribution]
-                    do {
-                        old = try Contribution.decode(former)
-                    } catch {
-                        throw StoreError.corruptState(entity: summary.id, reason: "contributions: \(error)")
-                    }
-                    for contribution in old { rollup.add(contribution, sign: -1) }
-                    for contribution in measures { rollup.add(contribution, sign: 1) }
-                }
-            } else {
-                for contribution in measures { rollup.add(contribution, sign: 1) }
+    func write(_ work: Merge.Work, statements: WriterStatements, rollup: inout RollupDelta) throws {
+        let former = try work.contributions ?? formerContributions(of: work, statements)
+        if former != contributions {
+            let old: [Contribution]
+            do {
+                old = try former.withUnsafeBytes { try Contribution.decode($0) }
+            } catch {
+                throw StoreError.corruptState(entity: summary.id, reason: "contributions: \(error)")
             }
-        } else {
+            for contribution in old { rollup.add(contribution, sign: -1) }
             for contribution in measures { rollup.add(contribution, sign: 1) }
         }
+        work.contributions = contributions
         let row = statements.writeTicket
-        row.bind(1, entity)
+        row.bind(1, work.id)
         row.bind(2, number)
         row.bind(3, Int(summary.status.rawValue))
         row.bind(4, openedAt)
@@ -124,15 +114,24 @@ struct TicketRow {
         row.bind(17, undelivered)
         row.bind(18, contributions)
         try row.run()
-        if !summary.twins.isEmpty || !isNew {
-            statements.clearTwins.bind(1, entity)
+        if !summary.twins.isEmpty || !work.isNew {
+            statements.clearTwins.bind(1, work.id)
             try statements.clearTwins.run()
             for twin in summary.twins {
-                statements.insertTwin.bind(1, entity)
+                statements.insertTwin.bind(1, work.id)
                 statements.insertTwin.bind(2, Array("\(twin)".utf8))
                 try statements.insertTwin.run()
             }
         }
+    }
+
+    private func formerContributions(of work: Merge.Work, _ statements: WriterStatements) throws -> [UInt8] {
+        guard !work.isNew else { return [] }
+        let find = statements.findContributions
+        find.bind(1, work.id)
+        guard try find.step() else { return [] }
+        defer { find.reset() }
+        return find.bytes(0)
     }
 }
 

@@ -1,6 +1,47 @@
 internal import GRDB
 internal import Replication
 
+/// Entities as they were last written, decoded. A ticket comes up again and again while it is worked on: with these
+/// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
+/// to the younger, and when that is full the older one is dropped.
+struct RecentWorks {
+    /// Events, which are most of the memory, that a generation may have: about 5 MiB.
+    static let generationEventsMax = 24_000
+
+    private var young: [EntityID: Merge.Work] = [:]
+    private var old: [EntityID: Merge.Work] = [:]
+    private var youngEvents = 0
+
+    subscript(entity: EntityID) -> Merge.Work? {
+        mutating get {
+            if let work = young[entity] { return work }
+            guard let work = old.removeValue(forKey: entity) else { return nil }
+            insert(work, entity)
+            return work
+        }
+        set {
+            if let newValue { insert(newValue, entity) }
+        }
+    }
+
+    private mutating func insert(_ work: Merge.Work, _ entity: EntityID) {
+        young[entity] = work
+        youngEvents += work.ticket.operationCount + 4
+    }
+
+    /// Only once everything touched has been written: until then an entity must not be read anew.
+    mutating func trim() {
+        guard youngEvents > Self.generationEventsMax else { return }
+        old = young
+        young.removeAll(keepingCapacity: false)
+        youngEvents = 0
+    }
+
+    mutating func removeAll() {
+        self = RecentWorks()
+    }
+}
+
 /// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
 /// transaction fails, and read again from what is really committed.
 final class WriterCache {
@@ -58,6 +99,7 @@ final class WriterCache {
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    var works = RecentWorks()
     let statements: WriterStatements
 
     init(_ db: Database) throws {

@@ -6,8 +6,10 @@ package import Tickets
 package struct ReplicaEffects: Sendable {
     /// Peers whose feed has grown: their sessions read on.
     package var advancedPeers: [SiteCode] = []
-    /// Tickets touched, for receipts, deadlines and whoever watches.
+    /// Tickets touched, for deadlines and whoever watches.
     package var touched: [EntityID] = []
+    /// Tickets among them for which this site owes a receipt.
+    package var owingReceipts: [EntityID] = []
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
@@ -15,6 +17,7 @@ package struct ReplicaEffects: Sendable {
     init(_ result: MergeResult) {
         advancedPeers = result.advancedPeers
         touched = result.touched
+        owingReceipts = result.owingReceipts
         insertedCount = result.insertedCount
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
