@@ -58,12 +58,16 @@ struct Merge: ~Copyable {
         var facts: Int64
         /// What its row in `ticket` says; nil while that has not been read.
         var contributions: [UInt8]?
+        /// What the indexes of that row are made of; 0 while it is not known.
+        var queueFacts: Int64 = 0
         /// Children in whose subtree a site takes part, by index in the cache's list.
         var members: Set<Int> = []
         /// Sites that took part when `members` was last looked at.
         var siteCount = 0
         /// Numbers that operations of this transaction have given it, by the operation.
         var numbers: [Dot: String] = [:]
+        /// An operation of this transaction may have changed what its row shows.
+        var mayShowMore = false
         /// The transaction has taken it up.
         var isTouched = false
 
@@ -87,6 +91,7 @@ struct Merge: ~Copyable {
     private var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
+    private var scratch: [UInt8] = []
     private(set) var result = MergeResult()
 
     init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
@@ -187,6 +192,7 @@ struct Merge: ~Copyable {
 
     private func apply(_ operation: Operation, hash: ContentHash, to work: Work) {
         work.ticket.apply(operation)
+        if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
         work.digest.insert(hash)
         if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
             work.numbers[operation.dot] = body.number
@@ -307,15 +313,16 @@ struct Merge: ~Copyable {
     mutating func finish() throws {
         let statements = cache.statements
         for work in order {
-            let state = work.ticket.encoded()
             if work.ticket.id.type == .ticket {
+                result.touched.append(work.ticket.id)
+            }
+            if work.ticket.id.type == .ticket, work.mayShowMore || work.facts == 0 {
                 let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
                 let facts = row.facts
                 if facts != work.facts {
-                    work.facts = facts
                     try row.write(work, statements: statements, rollup: &rollup)
+                    work.facts = facts
                 }
-                result.touched.append(work.ticket.id)
                 if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
                     result.owingReceipts.append(work.ticket.id)
                 }
@@ -329,7 +336,7 @@ struct Merge: ~Copyable {
                 insert.bind(5, work.digest.count)
                 work.digest.sum.withBytes { insert.bind(6, $0) }
                 insert.bind(7, work.facts)
-                insert.bind(8, state)
+                work.ticket.withEncoded(using: &scratch) { insert.bind(8, $0) }
                 try insert.run()
             } else {
                 let update = statements.updateEntity
@@ -337,11 +344,12 @@ struct Merge: ~Copyable {
                 update.bind(2, work.digest.count)
                 work.digest.sum.withBytes { update.bind(3, $0) }
                 update.bind(4, work.facts)
-                update.bind(5, state)
+                work.ticket.withEncoded(using: &scratch) { update.bind(5, $0) }
                 try update.run()
             }
             work.isNew = false
             work.isTouched = false
+            work.mayShowMore = false
             work.numbers.removeAll()
         }
         try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)

@@ -4,7 +4,7 @@ internal import Tickets
 
 extension StoreWriter {
     /// Operations that one step of indexing takes in.
-    package static let searchStepOperationsMax = 2_000
+    package static let searchStepOperationsMax = 8_000
 
     /// Takes the next operations of the log into the search index, behind its own cursor.
     /// - Returns: how many operations the index is still behind.

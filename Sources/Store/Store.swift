@@ -27,7 +27,9 @@ package enum Store {
     /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
     package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
-    package static let cacheKibibytes = 32 * 1024
+    package static let cacheKibibytes = 24 * 1024
+    /// Page cache of each reader, KiB: the system's own cache stands behind it.
+    static let readerCacheKibibytes = 2 * 1024
     static let readerCountMax = 3
     static let schemaVersion = 1
 
@@ -84,12 +86,16 @@ package enum Store {
         configuration.maximumReaderCount = readerCountMax
         configuration.label = "banjie"
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA cache_size = -\(cacheKibibytes); PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
         }
         let pool = try DatabasePool(path: folder.database, configuration: configuration)
         try pool.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it enters WAL, after `prepareDatabase`: set FULL afterwards and read it back.
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = \(checkpointPages);
+                    PRAGMA cache_size = -\(cacheKibibytes)
+                    """)
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
             precondition(synchronous == 2, "the writer must be durable")
         }

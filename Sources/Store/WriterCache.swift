@@ -1,5 +1,6 @@
 internal import GRDB
 internal import Replication
+internal import Tickets
 
 /// Entities as they were last written, decoded. A ticket comes up again and again while it is worked on: with these
 /// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
@@ -192,7 +193,10 @@ final class WriterStatements {
     let updatePeer: BoundStatement
     let updateReceived: BoundStatement
     let park: BoundStatement
-    let writeTicket: BoundStatement
+    let insertTicket: BoundStatement
+    let updateTicket: BoundStatement
+    let updateTicketQueue: BoundStatement
+    let updateTicketNumber: BoundStatement
     let findContributions: BoundStatement
     let addRollup: BoundStatement
     let dropEmptyRollup: BoundStatement
@@ -231,19 +235,23 @@ final class WriterStatements {
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
             """)
-        writeTicket = try prepare(
+        insertTicket = try prepare(
+            "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+        // An update moves the entries of every index that one of its columns is in, changed or not: what an index needs
+        // is only set when it has changed.
+        updateTicket = try prepare(
             """
-            INSERT INTO ticket VALUES
-                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-            ON CONFLICT (entity) DO UPDATE SET
-                number = CASE excluded.number WHEN '' THEN number ELSE excluded.number END, status = excluded.status, opened = excluded.opened,
-                opened_site = excluded.opened_site, accepting_department = excluded.accepting_department,
-                holder_site = excluded.holder_site, holder_department = excluded.holder_department,
-                holder_since = excluded.holder_since, category = excluded.category, urgency = excluded.urgency,
-                title_replica = excluded.title_replica, title_sequence = excluded.title_sequence,
-                conflicts = excluded.conflicts, contested = excluded.contested, chases = excluded.chases,
-                undelivered = excluded.undelivered, contributions = excluded.contributions
+            UPDATE ticket SET opened_site = ?5, accepting_department = ?6, holder_since = ?9, category = ?10,
+                urgency = ?11, title_replica = ?12, title_sequence = ?13, chases = ?16, contributions = ?18
+            WHERE entity = ?1
             """)
+        updateTicketQueue = try prepare(
+            """
+            UPDATE ticket SET status = ?3, opened = ?4, holder_site = ?7, holder_department = ?8, conflicts = ?14,
+                contested = ?15, undelivered = ?17
+            WHERE entity = ?1
+            """)
+        updateTicketNumber = try prepare("UPDATE ticket SET number = ?2 WHERE entity = ?1")
         findContributions = try prepare("SELECT contributions FROM ticket WHERE entity = ?1")
         addRollup = try prepare(
             """

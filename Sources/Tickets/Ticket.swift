@@ -65,6 +65,11 @@ package struct Ticket: Hashable, Sendable {
         siteTexts.map { SiteCode(validated: texts[Int($0)].text) }
     }
 
+    /// Whether it was ever joined to another ticket or parted from one.
+    package var hasTwinHistory: Bool {
+        events.contains { $0.kind == Kind.joinTwins.rawValue || $0.kind == Kind.separateTwins.rawValue }
+    }
+
     /// How many sites take part; a change of it is a change of `sites`.
     package var siteCount: Int { siteTexts.count }
 

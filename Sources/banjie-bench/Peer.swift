@@ -87,7 +87,7 @@ struct Peer: AsyncParsableCommand {
         let end = Instant.monotonic() + 600 * 1_000_000_000
         while try !condition() {
             guard Instant.monotonic() < end else { throw BenchError("\(side): nothing came about within 600 s") }
-            try await Task.sleep(for: .milliseconds(1))
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 
