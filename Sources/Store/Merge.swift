@@ -272,9 +272,7 @@ struct Merge: ~Copyable {
             return known
         }
         let find = cache.statements.findEntity
-        find.bind(1, Int(entity.type.rawValue))
-        find.bind(2, entity.high)
-        find.bind(3, entity.low)
+        find.bind(entity)
         let work: Work
         if try find.step() {
             defer { find.reset() }

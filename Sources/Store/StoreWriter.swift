@@ -45,6 +45,23 @@ package final class StoreWriter {
         try read { cache in cache.replicas[reader.identity.replica]?.highest ?? 0 }
     }
 
+    /// The CRDT state of an entity as it was last committed; nil if nothing of it has arrived. What was written lately
+    /// is at hand without asking the database.
+    package func state(of id: EntityID) throws -> Ticket? {
+        if let recent = cache?.works[id] { return recent.ticket }
+        return try read { cache in
+            let find = cache.statements.findEntity
+            find.bind(id)
+            guard try find.step() else { return nil }
+            defer { find.reset() }
+            do {
+                return try Ticket(decoding: find.blob(4), id: id)
+            } catch {
+                throw StoreError.corruptState(entity: id, reason: "\(error)")
+            }
+        }
+    }
+
     /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
     package func register(child site: SiteCode) throws {
         try transaction { db, _ in
@@ -142,9 +159,13 @@ package final class StoreWriter {
     }
 
     private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
-        if cache == nil { cache = try pool.writeWithoutTransaction { try WriterCache($0) } }
-        guard let cache else { preconditionFailure("the cache was just read") }
-        return try body(cache)
+        let current = cache
+        let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
+            let cache = try current ?? WriterCache(db)
+            return (try body(cache), cache)
+        }
+        cache = kept
+        return value
     }
 }
 

@@ -40,14 +40,14 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Interleaved rounds.") var rounds = 3
     @Option(help: "Seed of the workload.") var seed: UInt64 = 20_260_101
     @Option(help: "One part alone: sync, batch or single.") var only: Part?
-    @Option(help: "Where to work; default: a new folder among the temporary ones.") var folder: String?
+    @Option(help: "Where to make the folder to work in; default: among the temporary ones.") var folder: String?
     @Flag(help: "20,000 operations, for a first look.") var quick = false
     @Flag(help: "Print one JSON object.") var json = false
     @Flag(help: "Leave the databases behind.") var keep = false
 
     func run() async throws {
         let count = quick ? min(operations, 20_000) : operations
-        let root = folder ?? NSTemporaryDirectory() + "banjie-bench-\(getpid())"
+        let root = (folder ?? NSTemporaryDirectory()) + "/banjie-bench-\(getpid())"
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         defer { if !keep { try? FileManager.default.removeItem(atPath: root) } }
         note("workload: \(count) operations")

@@ -65,7 +65,7 @@ struct Peer: AsyncParsableCommand {
         try await wait { node.links.all[Workload.region]?.receivedOperations ?? 0 >= until }
         report.durable = Instant.monotonic()
         report.processorSecondsToDurable = Double(Instant.processor() - processor) / 1e9
-        try await wait { try node.reader.searchBacklog() == 0 }
+        try await wait(every: 20) { try node.reader.searchBacklog() == 0 }
         report.searchable = Instant.monotonic()
         report.peakMebibytes = Machine.peakMebibytes()
         try await node.administer { try $0.checkpoint() }
@@ -83,11 +83,11 @@ struct Peer: AsyncParsableCommand {
         report.wireBytes = node.links.all[Workload.province]?.sentBytes ?? 0
     }
 
-    private func wait(_ condition: () throws -> Bool) async throws {
+    private func wait(every milliseconds: Int = 5, _ condition: () throws -> Bool) async throws {
         let end = Instant.monotonic() + 600 * 1_000_000_000
         while try !condition() {
             guard Instant.monotonic() < end else { throw BenchError("\(side): nothing came about within 600 s") }
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(milliseconds))
         }
     }
 

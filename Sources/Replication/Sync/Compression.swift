@@ -1,9 +1,9 @@
 internal import CZstd
-internal import Foundation
 
 /// Zstandard frames of bounded size.
 package enum Compression {
-    package static let level: Int32 = Int32(ProcessInfo.processInfo.environment["ZL"] ?? "1") ?? 1
+    /// A seventh fewer bytes than level 1 for about 1.5 µs an operation.
+    package static let level: Int32 = 3
 
     package static func compress(_ bytes: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
