@@ -123,7 +123,7 @@ let package = Package(
             name: "NodeTests",
             dependencies: [
                 "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],
