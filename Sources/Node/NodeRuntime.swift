@@ -29,6 +29,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let keys: KeyFolder
     private let supervisor: LinkSupervisor
     private let bound = Mutex(RuntimeAddresses())
+    private let up = Mutex(false)
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
     package init(folder: DataFolder, logger: Logger) throws {
@@ -41,6 +42,9 @@ package final class NodeRuntime: Service, RuntimeControl {
         node = try SyncNode.open(folder: folder, logger: logger)
         supervisor = LinkSupervisor(node: node, keys: keys, parents: configuration.parents, logger: logger)
     }
+
+    /// Whether every listener is bound.
+    package var isUp: Bool { up.withLock { $0 } }
 
     package var addresses: RuntimeAddresses { bound.withLock { $0 } }
 
@@ -93,6 +97,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
+            up.withLock { $0 = true }
             logger.notice(
                 "node is up",
                 metadata: [

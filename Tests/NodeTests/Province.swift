@@ -5,6 +5,7 @@ import Replication
 import Store
 import Testing
 import Tickets
+import Transport
 
 /// Offices of one province as real nodes in this process: own folders, own listeners on ports that the system chose,
 /// real TLS between them.
@@ -28,7 +29,7 @@ final class Province {
             let runtime = try NodeRuntime(folder: folder, logger: quiet)
             self.runtime = runtime
             task = Task { try await runtime.run() }
-            while runtime.addresses.sync == nil { await Task.yield() }
+            try await eventually("the office is up") { runtime.isUp }
         }
 
         func stop() async {
