@@ -92,6 +92,12 @@ extension APIError {
         case let failure as EnrolmentError:
             self.init(
                 status: failure.status, code: "enrolment", sentences: failure.phrase(language), language)
+        case let problem as FileProblem:
+            self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
+        case let error as RuntimeError:
+            switch error {
+            case .unknownPeer(let site): self.init(.noSuchPeer(site.rawValue), language)
+            }
         case let error as TransportError:
             self.init(status: 502, code: "transport", message: "\(error)", next: ErrorTexts.tryAgain(language))
         case let error as HTTPError:
