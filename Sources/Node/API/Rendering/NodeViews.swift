@@ -156,3 +156,16 @@ extension BackupReport {
         return lines.joined(separator: "\n") + "\n"
     }
 }
+
+extension InitReport {
+    package func text(_ presentation: Presentation) -> String {
+        let facts: [(Phrase, String)] = [
+            (NodeTexts.site, site), (NodeTexts.replica, replica), (NodeTexts.parent, parent ?? "–"),
+            (NodeTexts.folder, folder), (NodeTexts.fingerprint, certificateFingerprint),
+            (NodeTexts.validUntil, presentation.time(Instant(certificateNotAfterMilliseconds))),
+        ]
+        let width = facts.map { TextLayout.width(presentation.phrase($0.0)) }.max() ?? 0
+        let lines = facts.map { "\(TextLayout.padded(presentation.phrase($0.0), to: width))  \($0.1)" }
+        return (lines + [presentation.pair(NodeTexts.next, "banjie run --data \(folder)")]).joined(separator: "\n") + "\n"
+    }
+}
