@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import Replication
 internal import Store
 package import Tickets
 internal import Transport

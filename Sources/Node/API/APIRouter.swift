@@ -1,10 +1,11 @@
 internal import Foundation
 internal import HTTPTypes
 package import Hummingbird
+internal import Logging
 internal import NIOCore
-package import Replication
-package import Store
-package import Tickets
+internal import Replication
+internal import Store
+internal import Tickets
 
 /// The API's router: served on the admin socket, and called in process where no node runs.
 ///
@@ -112,22 +113,6 @@ struct APIServices: Sendable {
             name: actor.name, role: role, level: AuthorityLevel(of: node.identity.site), site: node.identity.site,
             department: actor.department.flatMap { $0.isEmpty ? nil : $0 } ?? department,
             catalogVersion: node.catalog.version)
-    }
-}
-
-/// JSON as the API writes it: keys sorted, so that equal answers have equal bytes.
-package enum JSONReply {
-    package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
-        return try encoder.encode(value)
-    }
-
-    static func response(_ value: some Encodable, status: HTTPResponse.Status) throws -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encode(value))))
     }
 }
 

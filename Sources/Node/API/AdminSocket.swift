@@ -2,9 +2,9 @@ internal import Foundation
 package import Hummingbird
 package import Logging
 internal import NIOCore
-package import ServiceLifecycle
+internal import ServiceLifecycle
 package import Store
-package import Transport
+internal import Transport
 
 /// The API on a local socket, for programs of the node's own user and of root.
 ///

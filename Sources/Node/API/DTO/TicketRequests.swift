@@ -1,5 +1,5 @@
-package import Replication
-package import Tickets
+internal import Replication
+internal import Tickets
 
 /// Who acts. The site is the node's own.
 package struct Actor: Codable, Sendable, Hashable {

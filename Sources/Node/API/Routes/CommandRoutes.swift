@@ -40,7 +40,7 @@ extension APIServices {
             let body = try await body(of: request, context)
             let envelope = try decode(RequestEnvelope.self, body)
             let decoded = try decode(type, body)
-            let command = try await read { try command(decoded, on: reference, envelope) }
+            let command: TicketCommand = try await read { try self.command(decoded, on: reference, envelope) }
             return try reply(try await carryOut(command, by: try author(envelope.actor)))
         }
     }
