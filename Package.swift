@@ -100,7 +100,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -128,10 +129,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "StoreTests", dependencies: ["Replication", "Tickets", "Store", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
             name: "NodeTests",
             dependencies: [
                 "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],

@@ -135,7 +135,8 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     @Sendable private func serveSync(_ stream: HTTP2Stream, peer: ConnectionPeer) async {
-        guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host), site.parent == node.identity.site else {
+        guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host), site.parent == node.identity.site
+        else {
             let name = peer.certificate?.nodeURI?.description ?? "no name"
             logger.warning("a peer that is no child of this node was refused", metadata: ["name": "\(name)"])
             try? stream.respond(
@@ -188,8 +189,10 @@ enum CatalogFile {
         return switch error {
         case .typeMismatch(let type, let context): "\(path(context)) is a \(type)"
         case .valueNotFound(let type, let context): "\(path(context)) has a \(type)"
-        case .keyNotFound(let key, let context): "\(key.stringValue) in \(path(context).isEmpty ? "the catalog" : path(context))"
-        case .dataCorrupted(let context): "valid JSON (\(context.underlyingError.map { "\($0)" } ?? context.debugDescription))"
+        case .keyNotFound(let key, let context):
+            "\(key.stringValue) in \(path(context).isEmpty ? "the catalog" : path(context))"
+        case .dataCorrupted(let context):
+            "valid JSON (\(context.underlyingError.map { "\($0)" } ?? context.debugDescription))"
         @unknown default: "a catalog as in Protocols/catalog.md"
         }
     }

@@ -23,6 +23,11 @@ package final class StoreWriter {
         catalog = .standard
     }
 
+    deinit {
+        // Statements are finalised before their connection is closed.
+        cache = nil
+    }
+
     /// To be called before the first commit.
     package func use(_ catalog: Catalog) {
         self.catalog = catalog
@@ -155,6 +160,16 @@ extension StoreWriter {
                     """,
                 arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
             return HybridTimestamp(rawValue: UInt64(bitPattern: raw ?? 0))
+        }
+    }
+}
+
+extension StoreWriter {
+    /// Flips a bit in a row's body, as a failing disk would; for tests of what then happens.
+    package func damageForTests(arrival: Int64) throws {
+        try write { db in
+            try db.execute(
+                sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
         }
     }
 }

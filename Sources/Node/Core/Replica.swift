@@ -105,7 +105,8 @@ package final class Replica {
     package func appending(
         now: Int64, _ body: (inout AppendTransaction) throws -> Void
     ) throws -> ReplicaEffects {
-        var transaction = AppendTransaction(replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
+        var transaction = AppendTransaction(
+            replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
         try body(&transaction)
         guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
         clock = transaction.clock

@@ -189,7 +189,9 @@ enum Renewal {
     static func renewIfDue(
         keys: KeyFolder, site: SiteCode, over connection: HTTP2Connection, logger: Logger
     ) async throws {
-        guard isDue(try keys.certificate(), now: NodeClock.system()), let uri = NodeURI(host: site.rawValue) else { return }
+        guard isDue(try keys.certificate(), now: NodeClock.system()), let uri = NodeURI(host: site.rawValue) else {
+            return
+        }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.nodeKey))
         let stream = try await connection.open(
             HTTP2RequestHead(method: "POST", authority: "parent", path: SyncRoute.renewPath))
@@ -198,7 +200,8 @@ enum Renewal {
         let status = try await stream.responseHead.status
         let body = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
         guard status == 200 else {
-            logger.warning("the parent did not renew the certificate", metadata: ["status": "\(status)", "reason": "\(body)"])
+            logger.warning(
+                "the parent did not renew the certificate", metadata: ["status": "\(status)", "reason": "\(body)"])
             return
         }
         _ = try PeerCertificate(pem: body)

@@ -54,7 +54,8 @@ package enum Offices {
         try keys.write(.root, authority.chainPEM)
         try keys.write(.nodeKey, nodeKey)
         try keys.write(.node, chain)
-        try keys.write(.provinceKey, randomBytes(32).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+        try keys.write(
+            .provinceKey, randomBytes(32).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
         return try await finish(folder: folder, site: site, parent: nil, options: options)
     }
 
@@ -119,7 +120,8 @@ package enum Offices {
             atPath: folder.configuration, contents: Data(options.configuration.yaml.utf8),
             attributes: [.posixPermissions: 0o600])
         guard isWritten else {
-            throw StoreError.file(path: folder.configuration, operation: "writing", reason: "check the folder's permissions")
+            throw StoreError.file(
+                path: folder.configuration, operation: "writing", reason: "check the folder's permissions")
         }
         let keys = KeyFolder(folder)
         _ = try keys.consoleIdentity()
