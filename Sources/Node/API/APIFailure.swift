@@ -48,7 +48,10 @@ package struct APIError: Error, Sendable, Hashable, Codable, CustomStringConvert
         self.field = field
     }
 
-    package var description: String { next.isEmpty ? message : "\(message) \(next)" }
+    package var description: String {
+        // Chinese sentences follow each other without a blank.
+        next.isEmpty ? message : message.hasSuffix("。") ? message + next : "\(message) \(next)"
+    }
 }
 
 /// How a command ends for the shell that called it.

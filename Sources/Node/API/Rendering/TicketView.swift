@@ -187,7 +187,7 @@ extension TicketDetail {
         }
 
         private var footer: String {
-            "\(ticket.operationCount) \(say(TicketTexts.operations)) · \(ticket.digest.prefix(16)) · "
+            "\(ticket.operationCount) \(say(TicketTexts.operations)) · \(ticket.digest.split(separator: ":").last?.prefix(12) ?? "") · "
                 + presentation.pair(TicketTexts.version, ticket.version.joined(separator: ","))
         }
     }
