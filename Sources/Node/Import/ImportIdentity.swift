@@ -1,4 +1,4 @@
-package import Replication
+internal import Replication
 internal import Transport
 
 /// Names tickets and rows of an event log so that whoever holds the province's key names them alike, and nobody else

@@ -1,4 +1,4 @@
-package import Replication
+internal import Replication
 internal import Tickets
 
 /// How the columns of an event log become operations. Read from a YAML file; see `ImportMapping+YAML`.

@@ -1,4 +1,4 @@
-package import Replication
+internal import Replication
 
 /// What a person asks of one import beside the files.
 package struct ImportOptions: Hashable, Sendable, Codable {

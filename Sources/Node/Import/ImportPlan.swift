@@ -1,5 +1,5 @@
-import Replication
-import Tickets
+internal import Replication
+internal import Tickets
 
 /// What a row's part of a ticket's course is. Several may come from one row, in this order.
 enum CourseStep: Hashable, Sendable {

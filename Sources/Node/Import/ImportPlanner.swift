@@ -1,5 +1,5 @@
-import Replication
-import Tickets
+internal import Replication
+internal import Tickets
 
 /// Turns an event log and its mapping into a plan, by a function of its arguments alone: no store, no clock.
 ///

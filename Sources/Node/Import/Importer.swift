@@ -1,5 +1,5 @@
-package import Replication
-package import Store
+internal import Replication
+internal import Store
 internal import Synchronization
 internal import Tickets
 

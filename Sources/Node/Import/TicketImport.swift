@@ -1,5 +1,5 @@
-import Replication
-import Tickets
+internal import Replication
+internal import Tickets
 
 /// Writes the rows of one ticket, in the order of their times, into a transaction.
 ///
