@@ -99,7 +99,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -113,6 +114,16 @@ let package = Package(
                 "Transport", "CNGHTTP2", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Replication", "Tickets", "Store", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],

@@ -1,5 +1,6 @@
 internal import GRDB
 package import ServiceLevels
+internal import Tickets
 
 extension LimitSubject {
     /// The number of a subject in `rollup.step`: a step's own number, 10 for department totals, 11 for whole tickets.

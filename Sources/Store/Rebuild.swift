@@ -12,7 +12,7 @@ extension StoreWriter {
         let count = try transaction { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
             // The rows themselves stay: the log names entities by their numbers.
-            try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = ''")
+            try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
             let rows = try BoundStatement(
                 db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")

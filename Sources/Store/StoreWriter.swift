@@ -158,3 +158,13 @@ extension StoreWriter {
         }
     }
 }
+
+extension StoreWriter {
+    /// Flips a bit in a row's body, as a failing disk would; for tests of what then happens.
+    package func damageForTests(arrival: Int64) throws {
+        try write { db in
+            try db.execute(
+                sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
+        }
+    }
+}

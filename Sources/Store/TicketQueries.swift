@@ -321,3 +321,17 @@ enum TitleText {
         }
     }
 }
+
+extension StoreReader {
+    /// Rows of the projection as text, for comparing a grown one with a rebuilt one. Costs all of it.
+    package func projectionForTests() throws -> String {
+        try read { db in
+            var text = ""
+            for table in ["entity", "ticket", "twin", "rollup"] {
+                let rows = try Row.fetchAll(db, sql: "SELECT * FROM \(table) ORDER BY 1, 2")
+                text += table + "\n" + rows.map { "\($0)" }.joined(separator: "\n") + "\n"
+            }
+            return text
+        }
+    }
+}

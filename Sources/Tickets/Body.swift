@@ -44,6 +44,15 @@ protocol KindBody: Hashable, Sendable {
     func validate() throws(Refusal)
 }
 
+/// Messages nest no deeper than `TicketLimits.nestingMax`.
+private let bodyDecodingOptions: BinaryDecodingOptions = {
+    var options = BinaryDecodingOptions()
+    options.messageDepthLimit = TicketLimits.nestingMax
+    // What this version does not know stays in the operation's bytes; nothing is written back from the message.
+    options.discardUnknownFields = true
+    return options
+}()
+
 extension KindBody {
     func record(in draft: inout EventDraft) {}
     func validate() throws(Refusal) {}
@@ -51,7 +60,7 @@ extension KindBody {
     init(serialized bytes: [UInt8]) throws(BodyFailure) {
         let wire: Wire
         do {
-            wire = try Wire(serializedBytes: bytes)
+            wire = try Wire(serializedBytes: bytes, options: bodyDecodingOptions)
         } catch {
             throw .malformed(Self.kind)
         }

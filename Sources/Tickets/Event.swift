@@ -100,8 +100,23 @@ struct AuthorEntry: Hashable, Comparable {
 struct Label: Hashable, Comparable {
     let text: String
 
-    static func == (left: Label, right: Label) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
-    static func < (left: Label, right: Label) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
+    static func == (left: Label, right: Label) -> Bool { order(left.text, right.text) == 0 }
+    static func < (left: Label, right: Label) -> Bool { order(left.text, right.text) < 0 }
+
+    /// Negative, zero or positive by the bytes, over the strings' own storage: this runs for every look-up in a table.
+    static func order(_ left: String, _ right: String) -> Int {
+        let fast = left.utf8.withContiguousStorageIfAvailable { first in
+            right.utf8.withContiguousStorageIfAvailable { second in
+                for index in 0..<min(first.count, second.count) where first[index] != second[index] {
+                    return first[index] < second[index] ? -1 : 1
+                }
+                return first.count - second.count
+            }
+        }
+        if let fast, let fast { return fast }
+        if left.utf8.elementsEqual(right.utf8) { return 0 }
+        return left.utf8.lexicographicallyPrecedes(right.utf8) ? -1 : 1
+    }
 
     func hash(into hasher: inout Hasher) {
         for byte in text.utf8 { hasher.combine(byte) }

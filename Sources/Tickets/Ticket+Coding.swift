@@ -32,7 +32,23 @@ extension Ticket {
     }
 
     package func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 64 + events.count * 40 + replicas.count * 10 + texts.count * 16)
+        [UInt8](unsafeUninitializedCapacity: encodedBytesMax) { buffer, count in
+            var writer = StateWriter(buffer)
+            write(into: &writer)
+            count = writer.count
+        }
+    }
+
+    /// No state takes more: every number at its longest.
+    private var encodedBytesMax: Int {
+        let numbers =
+            8 + replicas.count * 2 + texts.count + authors.count * 5 + siteTexts.count + events.count * 24
+            + seenEntries.count * 3
+        let wide = (replicas.count + events.count * 5) * 8
+        return numbers * StateWriter.varintBytesMax + wide + texts.reduce(0) { $0 + $1.text.utf8.count }
+    }
+
+    private func write(into writer: inout StateWriter) {
         writer.byte(Self.stateVersion)
         var firsts: [Int] = []
         firsts.reserveCapacity(replicas.count + 1)
@@ -52,7 +68,7 @@ extension Ticket {
         }
         firsts.append(index)
         writer.varint(texts.count)
-        for label in texts { writer.prefixed(label.text) }
+        for label in texts { writer.text(label.text) }
         writer.varint(authors.count)
         for author in authors {
             writer.varint(UInt64(author.name))
@@ -66,10 +82,9 @@ extension Ticket {
         for site in siteTexts { writer.varint(UInt64(site)) }
         var lastTime: UInt64 = 0
         for index in events.indices { write(index, firsts: firsts, lastTime: &lastTime, into: &writer) }
-        return writer.bytes
     }
 
-    private func write(_ index: Int, firsts: [Int], lastTime: inout UInt64, into writer: inout ByteWriter) {
+    private func write(_ index: Int, firsts: [Int], lastTime: inout UInt64, into writer: inout StateWriter) {
         let event = events[index]
         let expected = index > firsts[Int(event.replica)] ? events[index - 1].sequence : 0
         let mask = Self.mask(of: event) | (event.previous == expected ? 0 : Part.previousIsOther)
@@ -123,7 +138,7 @@ extension Ticket {
     }
 
     /// The replica's index, then its how-manieth operation here, or 0 and the sequence.
-    private func write(_ reference: Reference, _ firsts: [Int], into writer: inout ByteWriter) {
+    private func write(_ reference: Reference, _ firsts: [Int], into writer: inout StateWriter) {
         writer.varint(UInt64(reference.replica))
         let start = firsts[Int(reference.replica)]
         let end = firsts[Int(reference.replica) + 1]
@@ -145,30 +160,32 @@ extension Ticket {
     /// Any bytes are either refused or give a state whose every index is valid.
     package init(decoding buffer: UnsafeRawBufferPointer, id: EntityID) throws(DecodingFailure) {
         self.init(id: id)
-        var reader = ByteReader(buffer)
-        guard try reader.byte() == Self.stateVersion else { throw .invalid(field: "state version") }
+        var reader = StateReader(buffer)
+        guard reader.byte() == Self.stateVersion else { throw .invalid(field: "state version") }
         let firsts = try readReplicas(&reader)
         try readTables(&reader)
         var lastTime: Int64 = 0
         for index in events.indices { try readEvent(index, firsts, &lastTime, &reader) }
+        try reader.check("state")
         try reader.finish()
     }
 
-    private mutating func readReplicas(_ reader: inout ByteReader) throws(DecodingFailure) -> [Int] {
-        let count = try reader.count("replicas")
+    private mutating func readReplicas(_ reader: inout StateReader) throws(DecodingFailure) -> [Int] {
+        let count = reader.count()
         var firsts: [Int] = []
         firsts.reserveCapacity(count + 1)
         replicas.reserveCapacity(count)
         for replica in 0..<count {
-            let id = ReplicaID(try reader.integer(UInt64.self))
+            let id = ReplicaID(reader.integer())
             if let last = replicas.last, id <= last { throw .invalid(field: "replicas") }
+            try reader.check("replicas")
             replicas.append(id)
             firsts.append(events.count)
-            let own = try reader.count("operations")
+            let own = reader.count()
             events.reserveCapacity(events.count + own)
             var last: UInt64 = 0
             for _ in 0..<own {
-                let (sequence, overflows) = last.addingReportingOverflow(try reader.varint())
+                let (sequence, overflows) = last.addingReportingOverflow(reader.varint())
                 guard !overflows, sequence > last else { throw .invalid(field: "sequence") }
                 events.append(
                     Event(
@@ -180,101 +197,101 @@ extension Ticket {
         return firsts
     }
 
-    private mutating func readTables(_ reader: inout ByteReader) throws(DecodingFailure) {
-        let textCount = try reader.count("texts")
+    private mutating func readTables(_ reader: inout StateReader) throws(DecodingFailure) {
+        let textCount = reader.count()
         texts.reserveCapacity(textCount)
         for _ in 0..<textCount {
-            let label = Label(text: try reader.prefixedString("text"))
+            let label = Label(text: reader.text())
             if let last = texts.last, !(last < label) { throw .invalid(field: "texts") }
             texts.append(label)
         }
-        let authorCount = try reader.count("authors")
+        let authorCount = reader.count()
         authors.reserveCapacity(authorCount)
         for _ in 0..<authorCount {
-            let name = try index(&reader, below: textCount)
-            let site = try index(&reader, below: textCount)
-            let department = try index(&reader, below: textCount)
-            guard let catalog = UInt32(exactly: try reader.varint()) else { throw .invalid(field: "catalog version") }
+            let name = reader.index(below: textCount)
+            let site = reader.index(below: textCount)
+            let department = reader.index(below: textCount)
+            guard let catalog = UInt32(exactly: reader.varint()) else { throw .invalid(field: "catalog version") }
             let entry = AuthorEntry(
-                name: name, site: site, department: department, catalogVersion: catalog, role: try reader.byte(),
-                level: try reader.byte())
+                name: name, site: site, department: department, catalogVersion: catalog, role: reader.byte(),
+                level: reader.byte())
             guard Role(rawValue: entry.role) != nil, AuthorityLevel(rawValue: entry.level) != nil else {
                 throw .invalid(field: "role or level")
             }
             if let last = authors.last, !(last < entry) { throw .invalid(field: "authors") }
             authors.append(entry)
         }
-        let siteCount = try reader.count("sites")
+        try reader.check("texts or authors")
+        let siteCount = reader.count()
         siteTexts.reserveCapacity(siteCount)
         for _ in 0..<siteCount {
-            let site = try index(&reader, below: textCount)
+            let site = reader.index(below: textCount)
             if let last = siteTexts.last, site <= last { throw .invalid(field: "sites") }
             siteTexts.append(site)
         }
     }
 
     private mutating func readEvent(
-        _ index: Int, _ firsts: [Int], _ lastTime: inout Int64, _ reader: inout ByteReader
+        _ index: Int, _ firsts: [Int], _ lastTime: inout Int64, _ reader: inout StateReader
     ) throws(DecodingFailure) {
         var event = events[index]
-        let mask = try reader.varint()
+        let mask = reader.varint()
         guard mask <= Part.all else { throw .invalid(field: "event") }
-        event.author = try self.index(&reader, below: authors.count)
-        guard let kind = UInt16(exactly: try reader.varint()) else { throw .invalid(field: "kind") }
+        event.author = reader.index(below: authors.count)
+        guard let kind = UInt16(exactly: reader.varint()) else { throw .invalid(field: "kind") }
         event.kind = kind
-        let (milliseconds, overflows) = lastTime.addingReportingOverflow(try reader.signedVarint())
-        let counter = try reader.varint()
+        let (milliseconds, overflows) = lastTime.addingReportingOverflow(reader.signedVarint())
+        let counter = reader.varint()
         guard !overflows, (0..<1 << 48).contains(milliseconds), counter <= 0xFFFF else { throw .invalid(field: "time") }
         event.time = UInt64(milliseconds) << 16 | counter
         lastTime = milliseconds
         event.isOpaque = mask & Part.opaque != 0
         event.isCritical = mask & Part.critical != 0
         event.isImported = mask & Part.imported != 0
-        if mask & Part.previousIsOther != 0 { event.previous = try reader.varint() }
+        if mask & Part.previousIsOther != 0 { event.previous = reader.varint() }
         if event.isImported {
-            let occurred = try reader.varint()
+            let occurred = reader.varint()
             guard occurred < 1 << 48 else { throw .invalid(field: "occurred") }
             event.occurred = Int64(occurred)
         }
-        if mask & Part.first != 0 { event.first = try reference(&reader, firsts) }
-        if mask & Part.text != 0 { event.text = try self.index(&reader, below: texts.count + 1) }
-        if mask & Part.variant != 0 { event.variant = try reader.byte() }
-        if mask & Part.site != 0 { event.site = try self.index(&reader, below: texts.count + 1) }
-        if mask & Part.department != 0 { event.department = try self.index(&reader, below: texts.count + 1) }
+        if mask & Part.first != 0 { event.first = reference(&reader, firsts) }
+        if mask & Part.text != 0 { event.text = reader.index(below: texts.count + 1) }
+        if mask & Part.variant != 0 { event.variant = reader.byte() }
+        if mask & Part.site != 0 { event.site = reader.index(below: texts.count + 1) }
+        if mask & Part.department != 0 { event.department = reader.index(below: texts.count + 1) }
         if mask & Part.field != 0 {
-            guard let field = UInt16(exactly: try reader.varint()) else { throw .invalid(field: "field") }
+            guard let field = UInt16(exactly: reader.varint()) else { throw .invalid(field: "field") }
             event.field = field
         }
-        if mask & Part.number != 0 { event.number = try reader.signedVarint() }
+        if mask & Part.number != 0 { event.number = reader.signedVarint() }
         if mask & Part.entity != 0 {
-            event.entityType = try reader.byte()
+            event.entityType = reader.byte()
             guard EntityType(rawValue: event.entityType) != nil else { throw .invalid(field: "entity") }
-            event.entityHigh = try reader.integer(UInt64.self)
-            event.entityLow = try reader.integer(UInt64.self)
+            event.entityHigh = reader.integer()
+            event.entityLow = reader.integer()
         }
-        if mask & Part.row != 0 { event.row = try reader.integer(UInt64.self) }
-        if mask & Part.second != 0 { event.second = try reference(&reader, firsts) }
-        if mask & Part.secondNumber != 0 { event.secondNumber = try reader.signedVarint() }
-        if mask & Part.fields != 0 { event.fields = try reader.varint() }
-        let seenCount = try reader.count("seen", max: OperationLimits.seenCountMax)
-        for _ in 0..<seenCount { seenEntries.append(try reference(&reader, firsts)) }
+        if mask & Part.row != 0 { event.row = reader.integer() }
+        if mask & Part.second != 0 { event.second = reference(&reader, firsts) }
+        if mask & Part.secondNumber != 0 { event.secondNumber = reader.signedVarint() }
+        if mask & Part.fields != 0 { event.fields = reader.varint() }
+        let seenCount = reader.count()
+        for _ in 0..<seenCount {
+            let entry = reference(&reader, firsts)
+            guard entry.sequence > 0 else { throw .invalid(field: "seen") }
+            seenEntries.append(entry)
+        }
+        try reader.check("event")
         event.seenEnd = UInt32(seenEntries.count)
         events[index] = event
     }
 
-    private func index(_ reader: inout ByteReader, below count: Int) throws(DecodingFailure) -> UInt32 {
-        let value = try reader.varint()
-        guard value < UInt64(count) else { throw .invalid(field: "index") }
-        return UInt32(value)
-    }
-
-    private func reference(_ reader: inout ByteReader, _ firsts: [Int]) throws(DecodingFailure) -> Reference {
-        let replica = try index(&reader, below: replicas.count)
+    private func reference(_ reader: inout StateReader, _ firsts: [Int]) -> Reference {
+        let replica = reader.index(below: replicas.count)
+        guard !reader.isDamaged else { return .none }
         let start = firsts[Int(replica)]
-        let rank = try reader.varint()
-        guard rank <= UInt64(firsts[Int(replica) + 1] - start) else { throw .invalid(field: "dot") }
-        let sequence = rank == 0 ? try reader.varint() : events[start + Int(rank) - 1].sequence
-        guard sequence > 0 else { throw .invalid(field: "dot") }
-        return Reference(replica: replica, sequence: sequence)
+        let rank = reader.index(below: firsts[Int(replica) + 1] - start + 1)
+        let sequence = rank == 0 ? reader.varint() : events[start + Int(rank) - 1].sequence
+        // A reference to nothing is not written; read as one it would be another state with the same meaning.
+        return reader.isDamaged || sequence == 0 ? .none : Reference(replica: replica, sequence: sequence)
     }
 }

@@ -97,7 +97,7 @@ extension Ticket {
 
     private mutating func internText(_ text: String) {
         let index = lowerBound(text)
-        if index < texts.endIndex, texts[index].text.utf8.elementsEqual(text.utf8) { return }
+        if index < texts.endIndex, Label.order(texts[index].text, text) == 0 { return }
         texts.insert(Label(text: text), at: index)
         guard index < texts.count - 1 else { return }
         let moved = UInt32(index)
@@ -158,7 +158,7 @@ extension Ticket {
         var high = texts.count
         while low < high {
             let middle = (low + high) / 2
-            if texts[middle].text.utf8.lexicographicallyPrecedes(text.utf8) { low = middle + 1 } else { high = middle }
+            if Label.order(texts[middle].text, text) < 0 { low = middle + 1 } else { high = middle }
         }
         return low
     }

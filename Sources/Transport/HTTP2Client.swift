@@ -52,4 +52,3 @@ package enum HTTP2Client {
         return HTTP2Connection(connection)
     }
 }
-

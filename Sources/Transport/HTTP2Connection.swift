@@ -2,7 +2,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// A dialled connection. Who lets go of the last reference closes it.
+/// A dialled connection. It closes when nobody holds it or one of its streams any more.
 package final class HTTP2Connection: Sendable {
     private let connection: ClientConnection
 
@@ -17,7 +17,8 @@ package final class HTTP2Connection: Sendable {
     /// - Parameter endStream: the request has no body.
     /// - Throws: `TransportError.goAway` or `.connectionClosed`: dial again.
     package func open(_ head: HTTP2RequestHead, endStream: Bool = false) async throws -> HTTP2Stream {
-        HTTP2Stream(core: try await connection.link().open(head, endStream: endStream), requestHead: head)
+        let core = try await connection.link().open(head, endStream: endStream)
+        return HTTP2Stream(core: core, requestHead: head, connection: self)
     }
 
     /// Round trip of a PING. Wait for it under a time limit of your own: a dead peer never answers.

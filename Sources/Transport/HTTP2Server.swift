@@ -54,9 +54,15 @@ package final class HTTP2Server: Service {
     package var connectionCount: Int { registry.count }
 
     /// Takes another context for the connections that come from now on; live ones keep theirs.
+    ///
+    /// For a revocation call this first and `closeConnections` after it. Handshakes under way are cut here, so that none
+    /// slips through between the two.
     package func replaceTLS(_ context: TLSContext) {
         precondition(context.role == .server, "a listener needs a server's context")
         tls.withLock { $0 = context }
+        for connection in registry.all() where connection.peer == nil {
+            connection.cut(.refused(reason: "the certificates were renewed, dial again"))
+        }
     }
 
     /// Cuts the live connections whose peer matches, for a revocation. - Returns: how many.

@@ -39,7 +39,8 @@ final class ConnectionRegistry: Sendable {
     func admit(fingerprint: String) -> TransportError? {
         state.withLock { state in
             guard state.perCertificate[fingerprint, default: 0] < limits.connectionsPerCertificateMax else {
-                return .refused(reason: "\(limits.connectionsPerCertificateMax) connections with this certificate are open")
+                return .refused(
+                    reason: "\(limits.connectionsPerCertificateMax) connections with this certificate are open")
             }
             state.perCertificate[fingerprint, default: 0] += 1
             return nil
@@ -154,7 +155,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
 
     func opened(_ core: HTTP2StreamCore, _ head: HTTP2RequestHead) {
         guard let peer else { return }
-        continuation.yield((HTTP2Stream(core: core, requestHead: head), peer))
+        continuation.yield((HTTP2Stream(core: core, requestHead: head, connection: nil), peer))
     }
 
     func isGoingAway(_ error: TransportError) {}
@@ -167,19 +168,16 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
             return state.isReady
         }
         switch error {
-        case .refused, .flood, .protocolViolation, .timedOut:
+        case .refused, .flood, .protocolViolation:
             logger.warning("connection refused", metadata: metadata(error))
-        default:
-            if isReady {
-                logger.debug("connection closed", metadata: metadata(error))
-            } else {
-                logger.warning("connection refused", metadata: metadata(error))
-            }
+        case _ where !isReady: logger.warning("connection refused", metadata: metadata(error))
+        default: logger.debug("connection closed", metadata: metadata(error))
         }
     }
 
     func metadata(_ error: TransportError) -> Logger.Metadata {
-        let remote = peer?.remoteAddress ?? ConnectionPeer(channel: channel, certificate: nil, process: nil).remoteAddress
+        let remote =
+            peer?.remoteAddress ?? ConnectionPeer(channel: channel, certificate: nil, process: nil).remoteAddress
         return ["remote": "\(remote)", "reason": "\(error)"]
     }
 

@@ -8,11 +8,13 @@ package struct Office {
     package private(set) var log: [Operation] = []
     package private(set) var tickets: [EntityID: Ticket] = [:]
     private var clock = HybridClock()
-    private var sequence: UInt64 = 0
+    private var sequence: UInt64
 
-    package init(_ site: String, replica: UInt64) {
+    /// - Parameter announced: leaves sequence 1 to an announcement.
+    package init(_ site: String, replica: UInt64, announced: Bool = false) {
         self.site = SiteCode(validated: site)
         self.replica = ReplicaID(replica)
+        sequence = announced ? 1 : 0
     }
 
     package func author(_ department: String, role: Role = .dispatcher) -> Author {

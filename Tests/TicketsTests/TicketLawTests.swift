@@ -105,6 +105,21 @@ import Tickets
         #expect(left == all, "seed \(seed): idempotent")
     }
 
+    @Test("the surviving writes of a field are those of a multi-value register", arguments: seeds)
+    func fields(seed: UInt64) throws {
+        let (id, operations) = try Self.history(seed: seed)
+        var ticket = Ticket(id: id)
+        var register = MultiValueRegister<String>()
+        for operation in operations {
+            ticket.apply(operation)
+            guard let value = try? Body(decoding: operation).value(of: .title), let text = value.text else { continue }
+            register.write(text, dot: operation.dot, time: operation.time, seen: operation.seen)
+        }
+        let state = ticket.summary().state(of: .title)
+        #expect(state?.writes == register.writes.map(\.dot), "seed \(seed)")
+        #expect(state?.displayed == register.displayed?.dot, "seed \(seed)")
+    }
+
     @Test("a state reads back from its bytes", arguments: seeds)
     func roundTrip(seed: UInt64) throws {
         let (id, operations) = try Self.history(seed: seed)

@@ -70,12 +70,14 @@ struct CertificateTests {
         }
     }
 
-    @Test("node names have one form", arguments: [
-        "banjie://a.b/": true, "banjie://a/": true, "banjie://a-1.b2/": true, "banjie:///": false,
-        "banjie://a.b": false, "banjie://a..b/": false, "banjie://.a/": false, "banjie://a./": false,
-        "banjie://-a/": false, "banjie://A/": false, "banjie://a/b/": false, "banjie://u@a/": false,
-        "banjie://a:1/": false, "http://a/": false, "banjie://a\u{0}b/": false, "banjie://办结/": false,
-    ])
+    @Test(
+        "node names have one form",
+        arguments: [
+            "banjie://a.b/": true, "banjie://a/": true, "banjie://a-1.b2/": true, "banjie:///": false,
+            "banjie://a.b": false, "banjie://a..b/": false, "banjie://.a/": false, "banjie://a./": false,
+            "banjie://-a/": false, "banjie://A/": false, "banjie://a/b/": false, "banjie://u@a/": false,
+            "banjie://a:1/": false, "http://a/": false, "banjie://a\u{0}b/": false, "banjie://办结/": false,
+        ])
     func names(text: String, isValid: Bool) {
         #expect((NodeURI(text) != nil) == isValid)
         if isValid { #expect(NodeURI(text)?.description == text) }
@@ -91,6 +93,37 @@ struct CertificateTests {
             try makeConsoleIdentity(dnsNames: ["x,URI:banjie://a/"], nowMilliseconds: 0)
         }
         _ = try TLSContext.server(identity: identity, trustRootsPEM: "", clientCertificate: .none)
+    }
+
+    @Test("a chain is judged outside a connection, for any instant")
+    func chain() throws {
+        let chain = authority.branch.certificateChainPEM
+        let now = TestAuthority.now
+        let leaf = try verifyNodeChain(chain, trustRootsPEM: authority.rootPEM, nowMilliseconds: now)
+        #expect(leaf.nodeURI?.host == "branch.region1.province")
+        #expect(throws: TransportError.peerCertificateRejected(reason: "certificate has expired")) {
+            try verifyNodeChain(chain, trustRootsPEM: authority.rootPEM, nowMilliseconds: now + 31 * 86_400_000)
+        }
+        let list = try authority.region.signRevocationList(
+            [RevokedCertificate(serialHex: leaf.serialHex, revokedAtMilliseconds: now)], number: 1,
+            nowMilliseconds: now - 1000)
+        #expect(throws: TransportError.peerCertificateRejected(reason: "certificate revoked")) {
+            try verifyNodeChain(chain, trustRootsPEM: authority.rootPEM, crlsPEM: [list], nowMilliseconds: now)
+        }
+        // A list that was made after the instant in question counts all the same.
+        #expect(throws: TransportError.peerCertificateRejected(reason: "certificate revoked")) {
+            try verifyNodeChain(chain, trustRootsPEM: authority.rootPEM, crlsPEM: [list], nowMilliseconds: now - 60_000)
+        }
+        for names in ["URI:banjie://b.region2.province/", nil] {
+            let forged = try forgeLeaf(authority.region, names: names).certificateChainPEM
+            #expect(throws: TransportError.self) {
+                try verifyNodeChain(forged, trustRootsPEM: authority.rootPEM, nowMilliseconds: now)
+            }
+        }
+        let foreign = try CertificateAuthority.makeRoot(subtree: authority.root.subtree, nowMilliseconds: now)
+        #expect(throws: TransportError.self) {
+            try verifyNodeChain(chain, trustRootsPEM: foreign.chainPEM, nowMilliseconds: now)
+        }
     }
 
     @Test("damaged lists and serials are errors")

@@ -8,7 +8,8 @@ import Testing
 struct EchoTests {
     static let echo: HTTP2Server.Handler = { stream, _ in
         do {
-            try stream.respond(HTTP2ResponseHead(status: 200, headers: [HTTP2Header("x-path", stream.requestHead.path)]))
+            try stream.respond(
+                HTTP2ResponseHead(status: 200, headers: [HTTP2Header("x-path", stream.requestHead.path)]))
             for try await part in stream.body { try await stream.write(part) }
             try stream.finish(trailers: [HTTP2Header("x-end", "yes")])
         } catch {

@@ -70,7 +70,9 @@ package struct NodeConfiguration: Sendable, Hashable {
 
     /// HOST:PORT; the host may be an IPv6 address in brackets.
     package static func parse(_ text: String) -> TransportAddress? {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         return host.isEmpty ? nil : .hostPort(host, Int(port))

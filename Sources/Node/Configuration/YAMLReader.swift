@@ -30,7 +30,8 @@ struct YAMLReader {
             throw FileProblem(path: path, line: 0, expected: "the file cannot be read; check its name and permissions")
         }
         guard data.count <= Self.fileBytesMax else {
-            throw FileProblem(path: path, line: 0, expected: "at most \(Self.fileBytesMax) bytes, the file has \(data.count)")
+            throw FileProblem(
+                path: path, line: 0, expected: "at most \(Self.fileBytesMax) bytes, the file has \(data.count)")
         }
         try self.init(path: path, text: String(decoding: data, as: UTF8.self))
     }
@@ -49,7 +50,9 @@ struct YAMLReader {
         } catch {
             throw FileProblem(path: path, line: 0, expected: "valid YAML: \(error)")
         }
-        guard let node else { throw FileProblem(path: path, line: 1, expected: "a mapping of keys to values, the file is empty") }
+        guard let node else {
+            throw FileProblem(path: path, line: 1, expected: "a mapping of keys to values, the file is empty")
+        }
         try self.init(path: path, node: node)
     }
 

@@ -76,8 +76,8 @@ package final class Replica {
         let ticket = try command.ticket.flatMap { try reader.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
-            catalog: catalog, operation: { try? reader.operation($0) },
-            isKnown: { (try? reader.state(of: $0)) != nil })
+            catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
+            ticket: { id in (try? reader.state(of: id)) ?? nil })
         let drafts = try decide(command, on: ticket, context: context)
         let operations = drafts.enumerated().map { index, draft in
             draft.operation(
@@ -105,7 +105,8 @@ package final class Replica {
     package func appending(
         now: Int64, _ body: (inout AppendTransaction) throws -> Void
     ) throws -> ReplicaEffects {
-        var transaction = AppendTransaction(replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
+        var transaction = AppendTransaction(
+            replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
         try body(&transaction)
         guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
         clock = transaction.clock

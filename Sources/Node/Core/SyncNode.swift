@@ -174,9 +174,9 @@ package actor SyncNode {
             let effects = try replica.appending(now: clock.now()) { transaction in
                 for id in touched where id.type == .ticket {
                     let ticket = try transaction.ticket(id)
-                    for transfer in ticket.transfersAwaitingReceipt(at: identity.site) {
+                    for target in ticket.receiptsOwed(by: identity.site) {
                         try transaction.append(
-                            .delivered(DeliveredBody(target: transfer)), to: id, author: replica.systemAuthor)
+                            .delivered(DeliveredBody(target: target)), to: id, author: replica.systemAuthor)
                     }
                 }
             }
@@ -188,18 +188,19 @@ package actor SyncNode {
 }
 
 extension Ticket {
-    /// Transfers to a site that nobody there has acknowledged by a receipt.
-    func transfersAwaitingReceipt(at site: SiteCode) -> [Dot] {
+    /// What this site has received and not acknowledged: transfers to it, and chases while it holds the ticket.
+    func receiptsOwed(by site: SiteCode) -> [Dot] {
         guard sites.contains(site) else { return [] }
         let summary = summary()
-        guard summary.links.contains(where: { $0.delivered == nil }) else { return [] }
-        let open = summary.links.filter { $0.delivered == nil }.map(\.transfer)
-        return open.filter { transfer in
+        let travelling = summary.links.filter { $0.delivered == nil }.map(\.transfer)
+        let transfers = travelling.filter { transfer in
             summary.path.contains { $0.id == transfer && $0.site == site }
                 || summary.contested.contains { contest in
                     contest.candidates.contains { $0.dot == transfer && $0.site == site }
                 }
         }
+        guard summary.custody?.site == site else { return transfers }
+        return transfers + summary.chases.filter { !$0.isDelivered }.map(\.dot)
     }
 }
 

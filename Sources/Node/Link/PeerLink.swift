@@ -91,7 +91,8 @@ struct PeerLink {
                 case .tick:
                     effects = session.tick(now: moment())
                     await save(&unsaved)
-                case .failed(let code, let reason), .stopped(let code, let reason): effects = session.close(code, reason)
+                case .failed(let code, let reason), .stopped(let code, let reason):
+                    effects = session.close(code, reason)
                 case .streamEnded(let reason):
                     ending.reason = reason
                     effects = []
@@ -263,7 +264,9 @@ struct PeerLink {
                 }
                 buffer.discardReadBytes()
             }
-            feed.yield(.streamEnded(buffer.readableBytes == 0 ? "the peer ended the stream" : "the stream ended within a message"))
+            feed.yield(
+                .streamEnded(
+                    buffer.readableBytes == 0 ? "the peer ended the stream" : "the stream ended within a message"))
         } catch let failure as DecodingFailure {
             if case .tooLarge(field: "message", _, _) = failure {
                 feed.yield(.failed(.messageTooLarge, "\(failure)"))

@@ -3,7 +3,7 @@ internal import Logging
 internal import NIOCore
 package import Replication
 package import Store
-package import Transport
+internal import Transport
 
 /// What a new office needs to join: a secret that is good once, and where and whom to ask. The text is one line; it is
 /// handed over as a file, never as an argument.
@@ -117,7 +117,8 @@ package enum Enrolment {
     }
 
     /// Redeems a token: checks it, signs what it asks for, and registers the child.
-    static func answer(_ request: EnrolmentRequest, node: SyncNode, folder: DataFolder) async throws -> EnrolmentAnswer? {
+    static func answer(_ request: EnrolmentRequest, node: SyncNode, folder: DataFolder) async throws -> EnrolmentAnswer?
+    {
         let keys = KeyFolder(folder)
         guard let authority = try keys.authority(subtree: node.identity.site) else { throw EnrolmentError.noAuthority }
         let leaf = try CertificateRequest(pem: request.leafRequestPEM)
@@ -143,7 +144,8 @@ package enum Enrolment {
                 return
             }
             let body = try await stream.collect(bytesMax: bodyBytesMax)
-            guard let request = try? JSONDecoder().decode(EnrolmentRequest.self, from: Data(body.readableBytesView)) else {
+            guard let request = try? JSONDecoder().decode(EnrolmentRequest.self, from: Data(body.readableBytesView))
+            else {
                 try reply(stream, 400, Data("the request is not readable".utf8))
                 return
             }

@@ -52,7 +52,7 @@ extension CustodyTree {
     private func closedness() -> Bool {
         guard !facts.closes.isEmpty else { return false }
         let all = facts.closes + facts.reopens
-        let survives = { (index: Int) in !all.contains { $0 != index && facts.hasSeen($0, index) } }
+        let survives = { (index: Int) in !all.contains { $0 != index && self.facts.hasSeen($0, index) } }
         return facts.closes.contains(where: survives) && !facts.reopens.contains(where: survives)
     }
 

@@ -3,7 +3,7 @@ package import Replication
 /// Custody as a tree: an opening or reopening is a root, a transfer leads from the custody it names to a new one.
 /// What names a custody that has not arrived stays outside until it does. The holder is found by walking down from the
 /// root of the last cycle.
-struct CustodyTree {
+final class CustodyTree {
     struct Node {
         /// The event that made it.
         var event: Int
@@ -61,7 +61,7 @@ struct CustodyTree {
         facts.event(facts.ticket.events[event].first).map(custodyEvent)
     }
 
-    private mutating func groupReopenings() {
+    private func groupReopenings() {
         for index in facts.reopens.sorted(by: facts.isEarlier) {
             if let last = reopenings.indices.last, !reopenings[last].contains(where: { facts.hasSeen(index, $0) }) {
                 reopenings[last].append(index)
@@ -71,7 +71,7 @@ struct CustodyTree {
         }
     }
 
-    private mutating func plant(_ root: Int) {
+    private func plant(_ root: Int) {
         let events = facts.ticket.events
         let site = events[root].site == 0 ? facts.author(root).site + 1 : events[root].site
         nodes.append(Node(event: root, parent: nil, cycle: 0, site: site, department: events[root].department))
@@ -85,7 +85,7 @@ struct CustodyTree {
         }
     }
 
-    private mutating func grow() {
+    private func grow() {
         var next = 0
         while next < nodes.count {
             for (index, transfer) in facts.transfers.enumerated() where parents[index] == nodes[next].event {
@@ -99,7 +99,7 @@ struct CustodyTree {
         }
     }
 
-    private mutating func walk(_ cycle: Int) {
+    private func walk(_ cycle: Int) {
         var path = [PathEntry(node: cycle)]
         while let last = path.last {
             let children = nodes.indices.filter { nodes[$0].parent == last.node }
@@ -113,7 +113,7 @@ struct CustodyTree {
 
     /// A settlement decides, whenever it arrives. Else a transfer that had seen another one corrects it, and concurrent
     /// ones are contested.
-    private mutating func choose(among children: [Int], from parent: Int) -> PathEntry {
+    private func choose(among children: [Int], from parent: Int) -> PathEntry {
         if children.count == 1 { return PathEntry(node: children[0]) }
         let settlement = settlement(of: parent, among: children)
         let standing = children.filter { child in

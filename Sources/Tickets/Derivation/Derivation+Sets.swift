@@ -20,19 +20,15 @@ extension Derivation {
     }
 
     private func fieldState(_ writes: ArraySlice<(field: UInt16, event: Int)>) -> TicketSummary.FieldState {
-        var surviving: [Dot] = []
-        var displayed = writes[writes.startIndex].event
-        for write in writes {
-            let isSuperseded = writes.contains { $0.event != write.event && hasSeen($0.event, write.event) }
-            // Two writes that claim to have seen each other cannot be: then both stand rather than neither.
-            guard !isSuperseded || writes.allSatisfy({ other in hasRival(other.event, writes) }) else { continue }
-            if surviving.isEmpty || isEarlier(displayed, write.event) { displayed = write.event }
-            surviving.append(dot(write.event))
-        }
+        var surviving = writes.count == 1 ? [writes[writes.startIndex].event] : unseen(writes)
+        // Writes that all claim to have seen one another cannot be: then all stand rather than none.
+        if surviving.isEmpty { surviving = writes.map(\.event) }
+        let displayed = surviving.dropFirst().reduce(surviving[0]) { isEarlier($0, $1) ? $1 : $0 }
         let field = Field(rawValue: writes[writes.startIndex].field)
         let event = ticket.events[displayed]
         var state = TicketSummary.FieldState(
-            field: field, displayed: dot(displayed), at: event.instant, text: nil, number: nil, writes: surviving)
+            field: field, displayed: dot(displayed), at: event.instant, text: nil, number: nil,
+            writes: surviving.map(dot))
         if event.known == .open {
             if field == .category { state.text = ticket.text(event.text) }
             if field == .urgency { state.number = Int64(event.variant) }
@@ -47,8 +43,13 @@ extension Derivation {
         return state
     }
 
-    private func hasRival(_ event: Int, _ writes: ArraySlice<(field: UInt16, event: Int)>) -> Bool {
-        writes.contains { $0.event != event && hasSeen($0.event, event) }
+    private func unseen(_ writes: ArraySlice<(field: UInt16, event: Int)>) -> [Int] {
+        var result: [Int] = []
+        for write in writes where !writes.contains(where: { $0.event != write.event && hasSeen($0.event, write.event) })
+        {
+            result.append(write.event)
+        }
+        return result
     }
 
     /// The write of a field that its author was shown first when making another write of it.
@@ -145,7 +146,7 @@ extension Derivation {
         _ key: ChaseKey, _ records: [Int], _ tree: CustodyTree, _ summary: TicketSummary
     ) -> ChaseState {
         let first = records.dropFirst().reduce(records[0]) { isEarlier($1, $0) ? $1 : $0 }
-        let names = { (index: Int) in event(ticket.events[index].first).map(records.contains) ?? false }
+        let names = { (index: Int) in self.event(self.ticket.events[index].first).map(records.contains) ?? false }
         let isAnswered = answers.contains(where: names)
         let isAcknowledged = isAnswered || acknowledgements.contains(where: names)
         let holder = summary.custody?.site

@@ -5,7 +5,7 @@ internal import Replication
 ///
 /// Causality orders first: an event is after what it has seen. Only among concurrent events does the instant rank, and
 /// of equal instants the dot; events are visited in the order of their dots, so equal sets give equal results.
-struct Derivation {
+final class Derivation {
     let ticket: Ticket
     let bounceLimit: Int
     /// Events that count, by kind, as indices into the ticket's events.
@@ -39,7 +39,7 @@ struct Derivation {
         }
     }
 
-    private mutating func sort(_ index: Int, _ kind: Kind) {
+    private func sort(_ index: Int, _ kind: Kind) {
         switch kind {
         case .open:
             opens.append(index)
@@ -67,7 +67,7 @@ struct Derivation {
     }
 
     /// Two operations of one kind from one row of an import: the one with the lower dot counts.
-    private mutating func findDuplicates() {
+    private func findDuplicates() {
         var imported: [Int] = []
         for index in ticket.events.indices where ticket.events[index].row != 0 {
             let event = ticket.events[index]

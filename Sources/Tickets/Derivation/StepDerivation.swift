@@ -68,7 +68,7 @@ struct StepDerivation {
         guard var start = custody.delivered else { return }
         // Nobody is charged for the time until a contested transfer was settled.
         if let settled = tree.paths[cycle][position].settledAt {
-            start = max(start, min(settled, custody.left ?? settled))
+            start = max(start, min(settled, custody.left ?? custody.replied ?? settled))
         }
         let isUncertain = custody.isReceiptMissing
         if isDesk(position) {

@@ -156,7 +156,8 @@ package struct CertificateAuthority: Sendable {
         // The whole URI and not its host: OpenSSL holds a common name that looks like a DNS name against the constraints
         // on DNS names, and these exclude every one.
         let draft = try CertificateDraft(
-            commonName: isAuthority ? "\(uri.host) authority" : uri.description, publicKey: KeyReference(owning: publicKey),
+            commonName: isAuthority ? "\(uri.host) authority" : uri.description,
+            publicKey: KeyReference(owning: publicKey),
             nowMilliseconds: nowMilliseconds, days: days)
         try draft.setIssuer(try X509Reference.parseChain(chainPEM)[0])
         return draft

@@ -20,29 +20,31 @@ final class HTTP2Handler: ChannelInboundHandler {
     /// Bytes taken out of the session at a time; the channel's high-water mark decides how often.
     static let pumpBytes = 128 * 1024
 
-    private let role: TLSRole
-    private let limits: TransportLimits
-    private let isSecure: Bool
+    let role: TLSRole
+    let limits: TransportLimits
+    let isSecure: Bool
     /// Let go when the connection ends, which also ends the cycle through the link.
-    private var owner: (any HTTP2ConnectionOwner)?
-    private var context: ChannelHandlerContext?
-    private var link: HTTP2Link?
-    private var session: HTTP2Session?
-    private var streams: [Int32: HTTP2StreamCore] = [:]
-    private var pings: [UInt64: (EventLoopPromise<Duration>, NIODeadline)] = [:]
-    private var nextPing: UInt64 = 1
-    private var phaseTimer: Scheduled<Void>?
-    private var idleTimer: Scheduled<Void>?
-    private var lastRead = NIODeadline.now()
-    private var isReading = false
-    private var isPumping = false
-    private var mustPumpAgain = false
-    private var isPumpScheduled = false
-    private var isReady = false
-    private var isClosing = false
-    private var isAskingForLife = false
-    private var goAway: TransportError?
-    private var failure: TransportError?
+    var owner: (any HTTP2ConnectionOwner)?
+    var context: ChannelHandlerContext?
+    var link: HTTP2Link?
+    var session: HTTP2Session?
+    var streams: [Int32: HTTP2StreamCore] = [:]
+    /// Streams whose handler returned before the request was complete, with the bytes that are still read away.
+    var draining: [Int32: Int] = [:]
+    var pings: [UInt64: (EventLoopPromise<Duration>, NIODeadline)] = [:]
+    var nextPing: UInt64 = 1
+    var phaseTimer: Scheduled<Void>?
+    var idleTimer: Scheduled<Void>?
+    var lastRead = NIODeadline.now()
+    var isReading = false
+    var isPumping = false
+    var mustPumpAgain = false
+    var isPumpScheduled = false
+    var isReady = false
+    var isClosing = false
+    var isAskingForLife = false
+    var goAway: TransportError?
+    var failure: TransportError?
 
     init(role: TLSRole, limits: TransportLimits, isSecure: Bool, owner: any HTTP2ConnectionOwner) {
         self.role = role
@@ -176,15 +178,31 @@ final class HTTP2Handler: ChannelInboundHandler {
         session.consume(stream.id, bytes: credit)
         if !isEnded {
             session.reset(stream.id, code: .internalError)
-        } else if isInboundOpen, let context {
-            let id = stream.id
-            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-            context.eventLoop.scheduleTask(in: .milliseconds(limits.drainMilliseconds)) {
-                bound.value.session?.reset(id, code: .noError)
-                bound.value.schedulePump()
-            }
+        } else if isInboundOpen {
+            draining[stream.id] = limits.drainBytesMax
+            armDrainTimer(stream.id)
         }
         schedulePump()
+    }
+
+    private func armDrainTimer(_ id: Int32) {
+        guard let context else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: .milliseconds(limits.drainMilliseconds)) {
+            let handler = bound.value
+            if handler.draining[id] != nil, !handler.endDraining(id) { handler.armDrainTimer(id) }
+        }
+    }
+
+    /// Tells the client to stop sending, unless some of the answer still waits for it: a reset would cut that off.
+    /// - Returns: whether it did.
+    @discardableResult
+    func endDraining(_ id: Int32) -> Bool {
+        guard let session, let stream = streams[id], !stream.withState({ $0.hasUnsentBody }) else { return false }
+        draining[id] = nil
+        session.reset(id, code: .noError)
+        schedulePump()
+        return true
     }
 
     func beginShutdown(limitMilliseconds: Int64) {
@@ -204,198 +222,5 @@ final class HTTP2Handler: ChannelInboundHandler {
     func cut(_ error: TransportError) {
         session?.terminate(code: .noError, debug: error.description)
         fail(error)
-    }
-
-    // MARK: Events
-
-    private func begin(peerCertificate: PeerCertificate?) {
-        guard let context, let link else { return }
-        do throws(TransportError) {
-            let session = try HTTP2Session(role: role, limits: limits)
-            self.session = session
-            startPhase("HTTP/2 preface", limits.prefaceMilliseconds)
-            armIdleTimer(context, after: limits.idleMilliseconds)
-            if let refusal = owner?.admit(link, peerCertificate: peerCertificate) {
-                session.terminate(code: .enhanceYourCalm, debug: refusal.description)
-                fail(refusal)
-            }
-            pump()
-        } catch {
-            fail(error)
-        }
-    }
-
-    private func handleEvents() {
-        guard let session else { return }
-        var events = session.takeEvents()
-        while !events.isEmpty {
-            for event in events { handle(event, session) }
-            events = session.takeEvents()
-        }
-        if !isReady { return }
-        phaseTimer?.cancel()
-        phaseTimer = nil
-    }
-
-    private func handle(_ event: HTTP2Event, _ session: HTTP2Session) {
-        switch event {
-        case .request(let id, let head): opened(id, head)
-        case .response(let id, let head): streams[id]?.update { $0.receivedHead(head) }
-        case .data(let id, let bytes):
-            let credit = streams[id]?.update { $0.received(bytes) } ?? bytes.readableBytes
-            session.consume(id, bytes: credit)
-        case .end(let id, let trailers): streams[id]?.update { $0.receivedEnd(trailers: trailers) }
-        case .sent(let id, let bytes): streams[id]?.update { $0.sent(bytes: bytes) }
-        case .closed(let id, let code, let byPeer):
-            guard let stream = streams.removeValue(forKey: id) else { return }
-            let credit = stream.update { $0.closed(.streamReset(code: code, byPeer: byPeer)) }
-            session.consume(id, bytes: credit)
-        case .settings:
-            if isReady { return }
-            isReady = true
-            owner?.becameReady()
-        case .pong(let opaque):
-            guard let (promise, start) = pings.removeValue(forKey: opaque) else { return }
-            promise.succeed(.nanoseconds((NIODeadline.now() - start).nanoseconds))
-        case .goAway(let code, let debug):
-            let error = TransportError.goAway(code: code, debug: debug)
-            goAway = goAway ?? error
-            owner?.isGoingAway(error)
-        case .flood(let kind): fail(.flood(kind: kind))
-        }
-    }
-
-    private func opened(_ id: Int32, _ head: HTTP2RequestHead) {
-        guard let link, let owner else { return }
-        let stream = HTTP2StreamCore(id: id, link: link, state: HTTP2StreamState(role: role, limits: limits))
-        streams[id] = stream
-        owner.opened(stream, head)
-    }
-
-    private func fail(_ error: TransportError) {
-        failure = failure ?? error
-        if isClosing { return }
-        sendLastWords()
-        endEverything(error)
-        context?.close(promise: nil)
-    }
-
-    /// GOAWAY and what stands before it, without asking whether the channel takes it: one portion, then the end.
-    private func sendLastWords() {
-        guard let session, let context else { return }
-        if let bytes = try? session.produceOutput(
-            limitBytes: Self.pumpBytes, nowMilliseconds: Self.milliseconds(.now()))
-        {
-            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        }
-    }
-
-    /// `session_del` tells nobody about its streams, so they are failed here.
-    private func endEverything(_ error: TransportError) {
-        isClosing = true
-        phaseTimer?.cancel()
-        idleTimer?.cancel()
-        let ended = streams.values
-        streams = [:]
-        for stream in ended { stream.update { _ = $0.closed(error) } }
-        let waiting = pings.values
-        pings = [:]
-        for (promise, _) in waiting { promise.fail(error) }
-        let owner = self.owner
-        self.owner = nil
-        owner?.closed(error)
-    }
-
-    // MARK: Pump
-
-    private func schedulePump() {
-        if isReading || isPumping || isPumpScheduled {
-            mustPumpAgain = true
-            return
-        }
-        guard let context else { return }
-        isPumpScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.execute {
-            bound.value.isPumpScheduled = false
-            bound.value.pump()
-        }
-    }
-
-    /// Moves bytes from the session to the channel while the channel takes them.
-    ///
-    /// A flush may report writability from within, and events may ask for more; both only set `mustPumpAgain`, and the
-    /// loop runs again after the flush. A plain "already pumping" guard would lose them and stall the transfer.
-    private func pump() {
-        if isPumping || isReading {
-            mustPumpAgain = true
-            return
-        }
-        guard let session, let context, !isClosing else { return }
-        isPumping = true
-        defer { isPumping = false }
-        repeat {
-            mustPumpAgain = false
-            var hasWritten = false
-            do throws(TransportError) {
-                while context.channel.isWritable,
-                    let bytes = try session.produceOutput(
-                        limitBytes: Self.pumpBytes, nowMilliseconds: Self.milliseconds(.now()))
-                {
-                    context.write(wrapOutboundOut(bytes), promise: nil)
-                    hasWritten = true
-                    handleEvents()
-                }
-            } catch {
-                failure = failure ?? error
-            }
-            if hasWritten { context.flush() }
-            handleEvents()
-        } while mustPumpAgain && context.channel.isWritable && failure == nil && !isClosing
-        if session.isFinished, !isClosing {
-            endEverything(failure ?? goAway ?? .connectionClosed(reason: "finished"))
-            context.close(promise: nil)
-        } else if failure != nil, !isClosing {
-            endEverything(failure!)
-            context.close(promise: nil)
-        }
-    }
-
-    // MARK: Timers
-
-    private func startPhase(_ phase: String, _ milliseconds: Int64) {
-        phaseTimer?.cancel()
-        guard let context else { return }
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        phaseTimer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
-            bound.value.cut(.timedOut(phase: phase, milliseconds: milliseconds))
-        }
-    }
-
-    /// One timer a connection, moved on only when it fires.
-    private func armIdleTimer(_ context: ChannelHandlerContext, after milliseconds: Int64) {
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        idleTimer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { bound.value.idleTimerFired() }
-    }
-
-    private func idleTimerFired() {
-        guard let context, let session, !isClosing else { return }
-        let idle = (NIODeadline.now() - lastRead).nanoseconds / 1_000_000
-        if idle < limits.idleMilliseconds {
-            return armIdleTimer(context, after: max(1, limits.idleMilliseconds - idle))
-        }
-        // A client decides itself how long it keeps a connection without streams.
-        let isUsed = !streams.isEmpty || role == .client
-        if isAskingForLife || !isUsed {
-            return cut(.timedOut(phase: "silence", milliseconds: limits.idleMilliseconds))
-        }
-        isAskingForLife = true
-        session.ping(0)
-        schedulePump()
-        armIdleTimer(context, after: limits.idleMilliseconds)
-    }
-
-    private static func milliseconds(_ deadline: NIODeadline) -> Int64 {
-        Int64(deadline.uptimeNanoseconds / 1_000_000)
     }
 }

@@ -16,7 +16,12 @@ final class TLSHandler: ChannelDuplexHandler {
     /// the peer would lose the alert or GOAWAY that tells it why.
     static let lingerMilliseconds: Int64 = 1_000
 
+    /// Reads that made OpenSSL answer, over the life of a connection. An honest peer sends some key update after each
+    /// 400 GB.
+    static let answersMax = 1_000
+
     private let session: TLSSession
+    private var answers = 0
     private var isEstablished = false
     private var isClosing = false
 
@@ -40,6 +45,7 @@ final class TLSHandler: ChannelDuplexHandler {
         } catch {
             return fail(context, error)
         }
+        if isEstablished, session.hasOutput, !countAnswer() { return fail(context, .flood(kind: "key updates")) }
         flushOutput(context)
         if !isEstablished, session.state == .established || session.state == .peerClosed {
             isEstablished = true
@@ -57,7 +63,8 @@ final class TLSHandler: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         do throws(TransportError) {
             try session.send(unwrapOutboundIn(data))
-            if let output = session.takeOutput() { context.write(wrapOutboundOut(output), promise: promise) }
+            guard let output = session.takeOutput() else { return promise?.succeed() ?? () }
+            context.write(wrapOutboundOut(output), promise: promise)
         } catch {
             promise?.fail(error)
         }
@@ -68,6 +75,13 @@ final class TLSHandler: ChannelDuplexHandler {
         session.close()
         linger(context)
         context.channel.closeFuture.cascade(to: promise)
+    }
+
+    /// Whether the peer may have another answer. After the handshake OpenSSL answers nothing but key updates, at once and
+    /// however many; a peer that sends them and reads nothing would fill our memory.
+    private func countAnswer() -> Bool {
+        answers += 1
+        return answers <= Self.answersMax
     }
 
     private func fail(_ context: ChannelHandlerContext, _ error: TransportError) {

@@ -49,7 +49,9 @@ package struct ScryptParameters: Sendable, Equatable {
 package func scrypt(
     password: [UInt8], salt: [UInt8], parameters: ScryptParameters = .init()
 ) throws(TransportError) -> [UInt8] {
-    guard (16...1024).contains(parameters.outputBytes) else { throw .cryptography("scrypt: output of 16 to 1024 octets") }
+    guard (16...1024).contains(parameters.outputBytes) else {
+        throw .cryptography("scrypt: output of 16 to 1024 octets")
+    }
     ERR_clear_error()
     var key = [UInt8](repeating: 0, count: parameters.outputBytes)
     let memoryMax: UInt64 = 256 * 1024 * 1024

@@ -3,8 +3,11 @@ import NIOCore
 
 /// What nghttp2 calls. No function here may enter `mem_recv`, `mem_send` or free the session; submitting is fine.
 extension HTTP2Session {
-    /// A body smaller than this is copied out of the buffer that it came in, so that it does not keep that alive.
+    /// Smaller pieces of a body are joined while they wait.
     static let sliceBytesMin = 2_048
+    /// A piece that is a smaller part of its buffer is copied: a peer that fills the rest with frames that nobody keeps
+    /// would make us hold that many times what its window allows.
+    static let sliceShareMin = 8
 
     func beganHeaders(_ id: Int32) {
         if streams[id] == nil { streams[id] = Outbound() }
@@ -26,7 +29,7 @@ extension HTTP2Session {
     func receivedData(_ id: Int32, _ data: UnsafePointer<UInt8>, _ count: Int) {
         guard count > 0 else { return }
         let buffer: ByteBuffer
-        if count < Self.sliceBytesMin {
+        if count < Self.sliceBytesMin || count * Self.sliceShareMin < input.storageCapacity {
             buffer = ByteBuffer(bytes: UnsafeBufferPointer(start: data, count: count))
         } else if let base = inputBase,
             let slice = input.getSlice(
@@ -60,7 +63,8 @@ extension HTTP2Session {
         case NGHTTP2_PING: count(.ping)
         case NGHTTP2_GOAWAY:
             let length = min(frame.goaway.opaque_data_len, 256)
-            let debug = String(decoding: UnsafeBufferPointer(start: frame.goaway.opaque_data, count: length), as: UTF8.self)
+            let debug = String(
+                decoding: UnsafeBufferPointer(start: frame.goaway.opaque_data, count: length), as: UTF8.self)
             events.append(.goAway(code: HTTP2ErrorCode(rawValue: frame.goaway.error_code), debug: debug))
         default: break
         }
@@ -132,7 +136,9 @@ extension HTTP2Session {
     /// Writes one DATA frame. - Returns: whether the output has reached its limit.
     func sendData(_ id: Int32, frameHeader: UnsafePointer<UInt8>, count: Int) -> Bool {
         let wanted = min(streams[id]?.queuedBytes ?? 0, max(0, outputLimit - output.readableBytes))
-        if output.writableBytes < count + 9 { output.reserveCapacity(minimumWritableBytes: max(count + 9, wanted + 512)) }
+        if output.writableBytes < count + 9 {
+            output.reserveCapacity(minimumWritableBytes: max(count + 9, wanted + 512))
+        }
         output.writeBytes(UnsafeRawBufferPointer(start: frameHeader, count: 9))
         var left = count
         while left > 0 {
@@ -198,7 +204,8 @@ struct SessionCallbacks: @unchecked Sendable {
             session(user).beganHeaders(frame!.pointee.hd.stream_id)
             return 0
         }
-        nghttp2_session_callbacks_set_on_header_callback(made) { _, frame, name, nameCount, value, valueCount, _, user in
+        nghttp2_session_callbacks_set_on_header_callback(made) {
+            _, frame, name, nameCount, value, valueCount, _, user in
             let isFine = session(user).receivedField(
                 frame!.pointee.hd.stream_id, name: UnsafeBufferPointer(start: name, count: nameCount),
                 value: UnsafeBufferPointer(start: value, count: valueCount))

@@ -12,12 +12,17 @@ package final class HTTP2Stream: Sendable {
     /// The request, received by a server or sent by a client.
     package let requestHead: HTTP2RequestHead
 
-    init(core: HTTP2StreamCore, requestHead: HTTP2RequestHead) {
+    /// A dialled connection lives as long as one of its streams. Nil for a server's stream, which ends when the handler
+    /// returns and not when the last reference goes.
+    private let connection: HTTP2Connection?
+
+    init(core: HTTP2StreamCore, requestHead: HTTP2RequestHead, connection: HTTP2Connection?) {
         self.core = core
         self.requestHead = requestHead
+        self.connection = connection
     }
 
-    deinit { core.abandon() }
+    deinit { if connection != nil { core.abandon() } }
 
     /// Number within its connection.
     package var id: Int32 { core.id }

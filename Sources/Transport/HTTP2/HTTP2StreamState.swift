@@ -104,6 +104,7 @@ struct HTTP2StreamState: Sendable {
     }
 
     var isInboundOpen: Bool { if case .open = inbound { true } else { false } }
+    var hasUnsentBody: Bool { unsentBytes > 0 }
     var isOutboundEnded: Bool { if case .ended = outbound { true } else { false } }
 
     // MARK: From the reader
@@ -117,7 +118,7 @@ struct HTTP2StreamState: Sendable {
             return .ready(bytes)
         }
         switch inbound {
-        case .open: return isDiscarding ? .ready(nil) : .wait
+        case .open: return isDiscarding ? .failed(.streamState("the body was given up")) : .wait
         case .ended: return .ready(nil)
         case .failed(let error): return .failed(error)
         }
@@ -134,7 +135,8 @@ struct HTTP2StreamState: Sendable {
     /// - Returns: credit to give back now; 0 once the stream settled, for then it went back already.
     mutating func consume(bytes: Int) -> Int {
         if isDiscarding { return 0 }
-        precondition(bytes >= 0 && bytes <= deliveredBytes, "credit of \(bytes) bytes, \(deliveredBytes) were handed out")
+        precondition(
+            bytes >= 0 && bytes <= deliveredBytes, "credit of \(bytes) bytes, \(deliveredBytes) were handed out")
         deliveredBytes -= bytes
         return bytes
     }

@@ -84,7 +84,8 @@ package final class TLSContext: @unchecked Sendable {
         SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_3_VERSION), nil)
         SSL_CTX_ctrl(pointer, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         // Release buffers: an idle connection gives back the two record buffers of some 17 KiB each.
-        let mode = Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) | Int(SSL_MODE_NO_AUTO_CHAIN)
+        let mode =
+            Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) | Int(SSL_MODE_NO_AUTO_CHAIN)
         SSL_CTX_ctrl(pointer, SSL_CTRL_MODE, mode, nil)
         SSL_CTX_set_num_tickets(pointer, 0)
         SSL_CTX_set_max_early_data(pointer, 0)
@@ -112,7 +113,8 @@ package final class TLSContext: @unchecked Sendable {
             SSL_CTX_use_PrivateKey(pointer, key.pointer) == 1,
             SSL_CTX_check_private_key(pointer) == 1
         else { throw TransportError.configuration("identity: \(takeOpenSSLErrorText())") }
-        for certificate in chain.dropFirst() {
+        // The root stays at home: the peer has it, or does not trust it, and would keep a copy per connection.
+        for certificate in chain.dropFirst() where X509_self_signed(certificate.pointer, 0) != 1 {
             let added = SSL_CTX_ctrl(pointer, SSL_CTRL_CHAIN_CERT, 1, UnsafeMutableRawPointer(certificate.pointer))
             guard added == 1 else { throw TransportError.configuration("chain: \(takeOpenSSLErrorText())") }
         }
@@ -120,22 +122,7 @@ package final class TLSContext: @unchecked Sendable {
 
     func trust(rootsPEM: String, crlsPEM: [String], ignoringDates: Bool) throws {
         guard let store = SSL_CTX_get_cert_store(pointer) else { preconditionFailure("a context has a store") }
-        ERR_clear_error()
-        for root in try X509Reference.parseChain(rootsPEM) {
-            guard X509_STORE_add_cert(store, root.pointer) == 1 else {
-                throw TransportError.configuration("root: \(takeOpenSSLErrorText())")
-            }
-        }
-        var flags: UInt = 0
-        for list in try crlsPEM.flatMap(CRLReference.parseAll) {
-            guard X509_STORE_add_crl(store, list.pointer) == 1 else {
-                throw TransportError.configuration("revocation list: \(takeOpenSSLErrorText())")
-            }
-            flags = UInt(X509_V_FLAG_CRL_CHECK) | UInt(X509_V_FLAG_CRL_CHECK_ALL)
-        }
-        if ignoringDates { flags |= UInt(X509_V_FLAG_NO_CHECK_TIME) }
-        X509_STORE_set_flags(store, flags)
-        X509_STORE_set_verify_cb(store, tolerateMissingRevocationList)
+        try fillTrustStore(store, rootsPEM: rootsPEM, crlsPEM: crlsPEM, ignoringDates: ignoringDates)
     }
 }
 
@@ -171,14 +158,4 @@ private let verifyPeerCertificate: @convention(c) (OpaquePointer?, UnsafeMutable
     if session.accepts(PeerCertificate(x509: leaf)) { return 1 }
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
     return 0
-}
-
-private let tolerateMissingRevocationList: X509_STORE_CTX_verify_cb = { isFine, store in
-    if isFine == 1 { return 1 }
-    switch X509_STORE_CTX_get_error(store) {
-    case X509_V_ERR_UNABLE_TO_GET_CRL, X509_V_ERR_CRL_HAS_EXPIRED:
-        X509_STORE_CTX_set_error(store, X509_V_OK)
-        return 1
-    default: return 0
-    }
 }

@@ -16,7 +16,10 @@ package enum ExpectedPeer: Sendable {
 /// Not Sendable: it lives where its connection lives.
 package final class TLSSession {
     /// How far the connection has come.
-    package enum State: Equatable, Sendable { case handshaking, established, peerClosed, closed, failed(TransportError) }
+    package enum State: Equatable, Sendable {
+        case handshaking, established, peerClosed, closed
+        case failed(TransportError)
+    }
 
     /// Plaintext octets of one record (RFC 8446 §5.1).
     static let recordBytesMax = 16_384
@@ -103,6 +106,9 @@ package final class TLSSession {
         state = .closed
     }
 
+    /// Whether `takeOutput` would give something.
+    package var hasOutput: Bool { output.readableBytes > 0 }
+
     /// What has to go on the wire; nil if nothing.
     package func takeOutput() -> ByteBuffer? {
         if output.readableBytes == 0 { return nil }
@@ -166,8 +172,8 @@ package final class TLSSession {
     func accepts(_ certificate: PeerCertificate) -> Bool {
         guard let name = certificate.nodeURI else {
             rejection = .peerCertificateRejected(
-                reason: "needs exactly one name of the form banjie://HOST/, has \(certificate.uris) and "
-                    + "\(certificate.otherNameCount) of another type\(certificate.isAuthority ? ", is an authority" : "")")
+                reason: "needs exactly one name of the form banjie://HOST/, has \(certificate.uris), "
+                    + "\(certificate.otherNameCount) of another type; authority: \(certificate.isAuthority)")
             return false
         }
         switch expectedPeer {
@@ -192,7 +198,8 @@ package final class TLSSession {
             error = rejection
         } else if verification != Int(X509_V_OK), state == .handshaking {
             error = .peerCertificateRejected(reason: String(cString: X509_verify_cert_error_string(verification)))
-        } else if reasonCode == SSL_R_NO_APPLICATION_PROTOCOL || reasonCode == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL {
+        } else if reasonCode == SSL_R_NO_APPLICATION_PROTOCOL || reasonCode == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL
+        {
             error = .applicationProtocolMissing
         } else {
             error = .tls(reason: text)

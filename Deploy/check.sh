@@ -1,0 +1,20 @@
+#!/bin/sh
+# Everything that has to hold before a change is taken: packages, format, build without warnings, tests.
+# Usage: Deploy/check.sh
+set -eu
+cd "$(dirname "$0")/.."
+
+command -v swift >/dev/null || { echo "check.sh: the Swift toolchain (6.2 or later) has to be on the PATH" >&2; exit 1; }
+
+Deploy/packages.sh
+# The peers that the tests talk to; each test that lacks its peer says so and is skipped.
+Deploy/packages.sh curl nghttp2-client openssl
+
+echo "== format"
+swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+echo "== build"
+swift build --build-tests
+
+echo "== test"
+swift test --skip-build

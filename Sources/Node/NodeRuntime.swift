@@ -1,0 +1,213 @@
+internal import Foundation
+package import Logging
+internal import NIOCore
+package import Replication
+internal import ServiceLifecycle
+package import Store
+internal import Synchronization
+internal import Tickets
+internal import Transport
+
+extension SyncNode {
+    /// Opens the node of a folder, with the clock and catalog that the folder sets. Takes the folder's lock.
+    /// - Throws: `StoreError`, `FileProblem` for a broken configuration or catalog.
+    package static func open(folder: DataFolder, logger: Logger) throws -> SyncNode {
+        let configuration = try NodeConfiguration(folder: folder)
+        let catalog = try CatalogFile.read(folder)
+        let opened = try Store.open(folder)
+        return try SyncNode(
+            writer: opened.writer, catalog: catalog, clock: NodeClock(scale: configuration.clock), logger: logger)
+    }
+}
+
+/// A node at work: its listeners, its link upward, its timers. Runs until it is shut down gracefully.
+package final class NodeRuntime: Service, RuntimeControl {
+    package let node: SyncNode
+    package let folder: DataFolder
+    private let configuration: NodeConfiguration
+    private let logger: Logger
+    private let keys: KeyFolder
+    private let supervisor: LinkSupervisor
+    private let bound = Mutex(RuntimeAddresses())
+    private let up = Mutex(false)
+
+    /// Opens the folder. - Throws: what `SyncNode.open` throws.
+    package init(folder: DataFolder, logger: Logger) throws {
+        self.folder = folder
+        configuration = try NodeConfiguration(folder: folder)
+        var logger = logger
+        logger.logLevel = configuration.logLevel
+        self.logger = logger
+        keys = KeyFolder(folder)
+        node = try SyncNode.open(folder: folder, logger: logger)
+        supervisor = LinkSupervisor(node: node, keys: keys, parents: configuration.parents, logger: logger)
+    }
+
+    /// Whether every listener is bound.
+    package var isUp: Bool { up.withLock { $0 } }
+
+    package var addresses: RuntimeAddresses { bound.withLock { $0 } }
+
+    package func pause(_ peer: SiteCode?) async throws {
+        for site in try sites(peer) { await supervisor.pause(site) }
+    }
+
+    package func resume(_ peer: SiteCode?) async throws {
+        for site in try sites(peer) { await supervisor.resume(site) }
+    }
+
+    package func syncNow(_ peer: SiteCode?) async throws {
+        for site in try sites(peer) { await supervisor.dialNow(site) }
+    }
+
+    private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
+        let known = try node.reader.peers().map(\.site)
+        guard let peer else { return known }
+        guard known.contains(peer) else { throw RuntimeError.unknownPeer(peer) }
+        return [peer]
+    }
+
+    package func run() async throws {
+        if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
+            logger.notice("the certificate has been renewed")
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let address = configuration.listen {
+                let server = HTTP2Server(
+                    address: address, tls: try keys.serverContext(), logger: logger, handler: serveSync)
+                group.addTask { try await server.run() }
+                let port = try await server.port
+                bound.withLock { $0.sync = "\(configuration.advertisedHost):\(port)" }
+                group.addTask { await self.refreshCertificate(of: server) }
+            }
+            if let address = configuration.enrolment, keys.exists(.authorityKey) {
+                let (node, folder, logger) = (node, folder, logger)
+                let server = HTTP2Server(
+                    address: address, tls: try keys.enrolmentContext(), limits: .browser, logger: logger
+                ) { stream, _ in
+                    await Enrolment.serve(stream, node: node, folder: folder, logger: logger)
+                }
+                group.addTask { try await server.run() }
+                let port = try await server.port
+                bound.withLock { $0.enrolment = "\(configuration.advertisedHost):\(port)" }
+            }
+            try await startLocal(&group)
+            if let parent = node.identity.parent {
+                group.addTask { await self.supervisor.dialParent(parent) }
+            }
+            group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
+            group.addTask { await self.stopOnShutdown() }
+            up.withLock { $0 = true }
+            logger.notice(
+                "node is up",
+                metadata: [
+                    "site": "\(node.identity.site)", "replica": "\(node.identity.replica)",
+                    "sync": "\(addresses.sync ?? "off")", "console": "\(addresses.console ?? "off")",
+                ])
+            try await group.next()
+            // The first part that ends takes the others with it: a node works whole or not at all.
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    /// What only this machine sees: the console and the admin socket.
+    private func startLocal(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+    }
+
+    private func stopOnShutdown() async {
+        try? await gracefulShutdown()
+        await supervisor.stop()
+    }
+
+    /// Every hour: a renewed certificate is what new connections see.
+    private func refreshCertificate(of server: HTTP2Server) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(3_600))
+            guard !Task.isCancelled else { return }
+            do {
+                _ = try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site)
+                server.replaceTLS(try keys.serverContext())
+            } catch {
+                logger.error("the certificate cannot be read", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    @Sendable private func serveSync(_ stream: HTTP2Stream, peer: ConnectionPeer) async {
+        guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host), site.parent == node.identity.site
+        else {
+            let name = peer.certificate?.nodeURI?.description ?? "no name"
+            logger.warning("a peer that is no child of this node was refused", metadata: ["name": "\(name)"])
+            try? stream.respond(
+                HTTP2ResponseHead(status: 403), body: ByteBuffer(string: "this node is not the parent of \(name)"))
+            return
+        }
+        switch (stream.requestHead.method, stream.requestHead.path) {
+        case ("POST", SyncRoute.path): await supervisor.accept(stream, from: site)
+        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri)
+        default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
+        }
+    }
+
+    private func renew(_ stream: HTTP2Stream, for uri: NodeURI) async {
+        do {
+            let request = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
+            let chain = try Renewal.answer(request, from: uri, keys: keys, site: node.identity.site)
+            try stream.respond(HTTP2ResponseHead(status: 200), body: ByteBuffer(string: chain))
+        } catch {
+            try? stream.respond(HTTP2ResponseHead(status: 422), body: ByteBuffer(string: "\(error)"))
+        }
+    }
+}
+
+package enum RuntimeError: Error, CustomStringConvertible {
+    case unknownPeer(SiteCode)
+
+    package var description: String {
+        switch self {
+        case .unknownPeer(let site): "\(site) is no peer of this node: `banjie sync status` lists them"
+        }
+    }
+}
+
+/// The catalog that an admin has put into the folder; the standard one where there is none.
+enum CatalogFile {
+    static func read(_ folder: DataFolder) throws -> Catalog {
+        guard let data = FileManager.default.contents(atPath: folder.catalog) else { return .standard }
+        do {
+            return try JSONDecoder().decode(Catalog.self, from: data)
+        } catch let error as DecodingError {
+            throw FileProblem(path: folder.catalog, line: line(of: error, in: data), expected: explain(error))
+        }
+    }
+
+    private static func explain(_ error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context) -> String {
+            context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        }
+        return switch error {
+        case .typeMismatch(let type, let context): "\(path(context)) is a \(type)"
+        case .valueNotFound(let type, let context): "\(path(context)) has a \(type)"
+        case .keyNotFound(let key, let context):
+            "\(key.stringValue) in \(path(context).isEmpty ? "the catalog" : path(context))"
+        case .dataCorrupted(let context):
+            "valid JSON (\(context.underlyingError.map { "\($0)" } ?? context.debugDescription))"
+        @unknown default: "a catalog as in Protocols/catalog.md"
+        }
+    }
+
+    /// The line where the innermost key of the path first stands; 0 if it cannot be told.
+    private static func line(of error: DecodingError, in data: Data) -> Int {
+        let context: DecodingError.Context
+        switch error {
+        case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
+            .dataCorrupted(let found):
+            context = found
+        @unknown default: return 0
+        }
+        guard let key = context.codingPath.last(where: { $0.intValue == nil })?.stringValue else { return 0 }
+        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return (lines.firstIndex { $0.contains("\"\(key)\"") } ?? -1) + 1
+    }
+}

@@ -1,0 +1,97 @@
+import NIOCore
+
+/// Bytes from the session to the channel, and the clocks that end a connection.
+extension HTTP2Handler {
+    // MARK: Pump
+
+    func schedulePump() {
+        if isReading || isPumping || isPumpScheduled {
+            mustPumpAgain = true
+            return
+        }
+        guard let context else { return }
+        isPumpScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            bound.value.isPumpScheduled = false
+            bound.value.pump()
+        }
+    }
+
+    /// Moves bytes from the session to the channel while the channel takes them.
+    ///
+    /// A flush may report writability from within, and events may ask for more; both only set `mustPumpAgain`, and the
+    /// loop runs again after the flush. A plain "already pumping" guard would lose them and stall the transfer.
+    func pump() {
+        if isPumping || isReading {
+            mustPumpAgain = true
+            return
+        }
+        guard let session, let context, !isClosing else { return }
+        isPumping = true
+        defer { isPumping = false }
+        repeat {
+            mustPumpAgain = false
+            var hasWritten = false
+            do throws(TransportError) {
+                while !isClosing, context.channel.isWritable,
+                    let bytes = try session.produceOutput(
+                        limitBytes: Self.pumpBytes, nowMilliseconds: Self.milliseconds(.now()))
+                {
+                    context.write(wrapOutboundOut(bytes), promise: nil)
+                    hasWritten = true
+                    handleEvents()
+                }
+            } catch {
+                failure = failure ?? error
+            }
+            if hasWritten { context.flush() }
+            handleEvents()
+        } while mustPumpAgain && context.channel.isWritable && failure == nil && !isClosing
+        if session.isFinished, !isClosing {
+            endEverything(failure ?? goAway ?? .connectionClosed(reason: "finished"))
+            context.close(promise: nil)
+        } else if failure != nil, !isClosing {
+            endEverything(failure!)
+            context.close(promise: nil)
+        }
+    }
+
+    // MARK: Timers
+
+    func startPhase(_ phase: String, _ milliseconds: Int64) {
+        phaseTimer?.cancel()
+        guard let context else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        phaseTimer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
+            bound.value.cut(.timedOut(phase: phase, milliseconds: milliseconds))
+        }
+    }
+
+    /// One timer a connection, moved on only when it fires.
+    func armIdleTimer(_ context: ChannelHandlerContext, after milliseconds: Int64) {
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        idleTimer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { bound.value.idleTimerFired() }
+    }
+
+    func idleTimerFired() {
+        guard let context, let session, !isClosing else { return }
+        let idle = (NIODeadline.now() - lastRead).nanoseconds / 1_000_000
+        if idle < limits.idleMilliseconds {
+            return armIdleTimer(context, after: max(1, limits.idleMilliseconds - idle))
+        }
+        // A client decides itself how long it keeps a connection without streams.
+        let isUsed = !streams.isEmpty || role == .client
+        if isAskingForLife || !isUsed {
+            return cut(.timedOut(phase: "silence", milliseconds: limits.idleMilliseconds))
+        }
+        isAskingForLife = true
+        session.ping(0)
+        schedulePump()
+        armIdleTimer(context, after: limits.idleMilliseconds)
+    }
+
+    static func milliseconds(_ deadline: NIODeadline) -> Int64 {
+        Int64(deadline.uptimeNanoseconds / 1_000_000)
+    }
+}

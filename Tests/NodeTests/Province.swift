@@ -1,0 +1,108 @@
+import Foundation
+import Logging
+import Node
+import Replication
+import Store
+import Testing
+import Tickets
+import Transport
+
+/// Offices of one province as real nodes in this process: own folders, own listeners on ports that the system chose,
+/// real TLS between them.
+final class Province {
+    final class Office {
+        let site: SiteCode
+        let folder: DataFolder
+        private(set) var runtime: NodeRuntime?
+        private var task: Task<Void, any Error>?
+
+        init(site: SiteCode, folder: DataFolder) {
+            self.site = site
+            self.folder = folder
+        }
+
+        var node: SyncNode {
+            get throws { try #require(runtime, "the office is not running").node }
+        }
+
+        func start() async throws {
+            let runtime = try NodeRuntime(folder: folder, logger: quiet)
+            self.runtime = runtime
+            task = Task { try await runtime.run() }
+            try await eventually("the office is up") { runtime.isUp }
+        }
+
+        func stop() async {
+            task?.cancel()
+            _ = await task?.result
+            task = nil
+            runtime = nil
+        }
+    }
+
+    let root: String
+    private(set) var offices: [Office] = []
+
+    init() throws {
+        root = NSTemporaryDirectory() + "banjie-test-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: root)
+    }
+
+    func stop() async {
+        for office in offices.reversed() { await office.stop() }
+    }
+
+    /// Enrols a site at its parent (or makes the province) and starts it.
+    func add(_ code: String, configuration change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Office
+    {
+        let site = try #require(SiteCode(code))
+        let office = Office(site: site, folder: DataFolder(path: root + "/" + code))
+        var configuration = NodeConfiguration()
+        configuration.listen = .hostPort("127.0.0.1", 0)
+        configuration.enrolment = .hostPort("127.0.0.1", 0)
+        configuration.console = nil
+        change(&configuration)
+        let options = InitOptions(configuration: configuration, logger: quiet)
+        if let parent = site.parent {
+            let issuer = try #require(offices.first { $0.site == parent })
+            let runtime = try #require(issuer.runtime)
+            let token = try await Enrolment.makeToken(
+                node: runtime.node, folder: issuer.folder, site: site, addresses: runtime.addresses)
+            _ = try await Offices.join(folder: office.folder, token: token, options: options)
+        } else {
+            _ = try await Offices.initialiseProvince(folder: office.folder, site: site, options: options)
+        }
+        offices.append(office)
+        try await office.start()
+        return office
+    }
+}
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Waits for what other tasks bring about, by polling; ends as soon as it holds.
+func eventually(
+    _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(seconds)
+    while try await !condition() {
+        guard clock.now < end else { throw Timeout(what: what) }
+        await Task.yield()
+        usleep(2_000)
+    }
+}
+
+struct Timeout: Error, CustomStringConvertible {
+    let what: String
+    var description: String { "did not come about in time: \(what)" }
+}
+
+func agent(at site: SiteCode, department: String = "service", name: String = "小王") -> Author {
+    Author(
+        name: name, role: .dispatcher, level: AuthorityLevel(of: site), site: site, department: department)
+}

@@ -1,0 +1,57 @@
+import class Foundation.FileManager
+import func Foundation.NSTemporaryDirectory
+import struct Foundation.UUID
+import Replication
+import Store
+import TestSupport
+import Tickets
+
+/// A store in a folder of its own that goes away with the value.
+final class TestStore {
+    let folder: DataFolder
+    let writer: StoreWriter
+    let reader: StoreReader
+    private var hasher = ContentHasher()
+
+    init(_ site: String, replica: UInt64 = 1, parent: String? = nil) throws {
+        folder = DataFolder(path: NSTemporaryDirectory() + "banjie-store-\(UUID().uuidString)")
+        let opened = try Store.open(
+            folder,
+            creating: NodeIdentity(
+                site: SiteCode(validated: site), replica: ReplicaID(replica),
+                parent: parent.map(SiteCode.init(validated:))))
+        writer = opened.writer
+        reader = opened.reader
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: folder.path)
+    }
+
+    func batch(_ operations: [Operation], from source: BatchSource = .local) -> MergeBatch {
+        MergeBatch(source: source, operations: operations, hashes: operations.map { hasher.hash($0) })
+    }
+
+    @discardableResult
+    func commit(_ operations: [Operation], from source: BatchSource = .local, now: Int64 = 0) throws -> MergeResult {
+        try writer.commit([batch(operations, from: source)], now: now)
+    }
+
+    /// Everything the projection holds, as text that can be compared.
+    func projection() throws -> String {
+        try reader.projectionForTests()
+    }
+}
+
+/// The first operation of an incarnation.
+func announcement(_ site: String, replica: UInt64) -> Operation {
+    let code = SiteCode(validated: site)
+    let replica = ReplicaID(replica)
+    return Operation(
+        dot: Dot(replica, 1), entity: EntityID(announcementOf: replica), previous: 0, seen: VersionVector(),
+        time: HybridTimestamp(milliseconds: Office.start - 1_000),
+        author: Author(name: "node", role: .system, level: AuthorityLevel(of: code), site: code, department: ""),
+        scope: [], kind: Kind.announce.operationKind, isCritical: true,
+        body: Body.announce(AnnounceBody(site: code, certificateFingerprint: [], level: AuthorityLevel(of: code)))
+            .encoded())
+}
