@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
+internal import Store
 internal import Tickets
 
 /// Outermost: decides the language, turns every failure into a page, and puts the protecting headers on each answer.

@@ -1,5 +1,6 @@
+internal import Hummingbird
 package import Logging
-package import ServiceLifecycle
+internal import ServiceLifecycle
 package import Transport
 
 /// The console's listener: TLS 1.3 and HTTP/2 without client certificates. Who a browser speaks for is found out by a

@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Mustache
 internal import NIOCore
+internal import Store
 internal import Replication
 internal import Tickets
 

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
+internal import Store
 internal import Replication
 
 /// Log-in and log-out.

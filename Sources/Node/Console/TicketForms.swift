@@ -1,3 +1,4 @@
+internal import Store
 internal import Replication
 internal import Tickets
 
