@@ -144,6 +144,13 @@ let package = Package(
                 "Replication", "Tickets", "Store", "Node", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
