@@ -25,7 +25,7 @@ command -v swift >/dev/null || { echo "demo.sh: the Swift toolchain (6.2 or late
 Deploy/packages.sh
 Deploy/packages.sh jq socat
 echo "== build ($configuration)"
-swift build -c "$configuration" --product banjie
+swift build -c "$configuration" --product banjie --quiet
 banjie="$(swift build -c "$configuration" --show-bin-path)/banjie"
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/banjie-demo.XXXXXX")
@@ -81,7 +81,7 @@ start() {
     process[$site]=$!
     until_true 20 "$site is up" is_up "$site"
 }
-is_up() { b "$1" sync status --json | jq -e '.isRunning and .addresses.sync != null'; }
+is_up() { [ -S "$root/$1/run/admin.sock" ] && b "$1" sync status --json | jq -e '.isRunning and .addresses.sync != null'; }
 
 real=$(date +%s%3N)
 # SITE: every listener on a port that the system chooses, and the clock that all offices share.
