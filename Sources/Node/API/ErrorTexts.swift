@@ -8,6 +8,7 @@ internal import Transport
 enum ErrorTexts {
     static let tryAgain = Phrase("请检查对端是否在运行后重试。", "Check that the other side runs, then try again.")
     static let correctFile = Phrase("请更正该文件后重试。", "Correct that file and try again.")
+    static let seeHelp = Phrase("请用 --help 查看选项。", "See --help for the options.")
     static let runDoctor = Phrase("请运行 banjie doctor。", "Run `banjie doctor`.")
 }
 
