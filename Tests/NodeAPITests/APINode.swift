@@ -17,7 +17,7 @@ final class APINode {
     let node: SyncNode
     let bridge: RouterBridge<RouterResponder<NodeRequestContext>>
 
-    init(_ site: String = "hz.zj", parent: String? = nil, runtime: (any RuntimeControl)? = nil) throws {
+    init(_ site: String = "hz.zj", parent: String? = nil, runtime: (any RuntimeControl)? = nil) async throws {
         // Short enough for a socket's path.
         folder = DataFolder(path: "/tmp/bj-\(UUID().uuidString.prefix(8))")
         let opened = try Store.open(
@@ -32,6 +32,8 @@ final class APINode {
             clock: NodeClock(scale: .init(realMilliseconds: 0, virtualMilliseconds: Self.now, rate: 0)), logger: logger)
         bridge = RouterBridge(
             responder: makeAPIRouter(node: node, runtime: runtime).buildResponder(), logger: logger)
+        // What an incarnation does that has not said whose it is stays parked.
+        try await node.announceIfNew(certificateFingerprint: [])
     }
 
     deinit {

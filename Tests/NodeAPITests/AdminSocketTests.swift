@@ -11,7 +11,7 @@ import Tickets
 @Suite struct AdminSocketTests {
     /// Runs the socket of a node for as long as `body` takes.
     private func serving(_ body: (APINode) async throws -> Void) async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let socket = try AdminSocket(
             folder: api.folder, responder: makeAPIRouter(node: api.node, runtime: nil).buildResponder(), logger: logger)
@@ -43,7 +43,7 @@ import Tickets
 
     @Test("a folder that is held by somebody who does not answer is unreachable, and the owner is named")
     func unreachable() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         do {
             _ = try await NodeClient.open(
                 api.folder, language: .english, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -56,7 +56,9 @@ import Tickets
         withExtendedLifetime(api) {}
     }
 
-    @Test("curl reads the API over the socket", .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/curl")))
+    @Test(
+        "curl reads the API over the socket",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/curl")))
     func curl() async throws {
         try await serving { api in
             _ = try await api.open()

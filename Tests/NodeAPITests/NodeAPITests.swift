@@ -20,12 +20,12 @@ private final class RecordingRuntime: RuntimeControl {
 @Suite struct NodeAPITests {
     @Test("status is degraded while the parent is not connected")
     func degraded() async throws {
-        let api = try APINode("hz.zj", parent: "zj")
+        let api = try await APINode("hz.zj", parent: "zj")
         _ = try await api.open()
         let status: NodeStatus = try await api.answer("GET", "status")
         #expect(status.degraded == [Degradation(reason: .peerDisconnected, peer: "zj")])
         #expect((status.tickets, status.overdue, status.isRunning) == (1, 0, false))
-        #expect(status.peers.first?.toSend == 1)
+        #expect(status.peers.first?.toSend == 2)
         api.node.links.update(SiteCode(validated: "zj")) { $0.isConnected = true }
         let connected: NodeStatus = try await api.answer("GET", "status")
         #expect(connected.degraded.isEmpty)
@@ -33,11 +33,11 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("a sync command needs a running node and a known peer")
     func sync() async throws {
-        let stopped = try APINode("hz.zj", parent: "zj")
+        let stopped = try await APINode("hz.zj", parent: "zj")
         let error = try await stopped.failure("POST", "sync/now", "{}")
         #expect((error.status, error.code) == (503, "notRunning"))
         let runtime = RecordingRuntime()
-        let running = try APINode("hz.zj", parent: "zj", runtime: runtime)
+        let running = try await APINode("hz.zj", parent: "zj", runtime: runtime)
         let status: SyncStatus = try await running.answer("POST", "sync/pause", #"{"peer":"zj"}"#)
         #expect(status.isRunning && status.addresses.sync == "127.0.0.1:7443")
         let _: SyncStatus = try await running.answer("POST", "sync/now", "{}")
@@ -47,7 +47,7 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("ended steps count by their verdict, open and overdue ones as late")
     func assessment() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let actor = #""actor":{"name":"wang","role":"dispatcher","department":"SVC"}"#
         let _: TicketReceipt = try await api.answer(
@@ -76,7 +76,7 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("accounts are added, changed and removed, and passwords never shown")
     func accounts() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         #expect(try await api.failure("PUT", "accounts/wang", #"{"password":"short"}"#).code == "weakPassword")
         #expect(try await api.failure("PUT", "accounts/wang", "{}").field == "password")
         let made: AccountEntry = try await api.answer(
@@ -95,7 +95,7 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("doctor names the next step of every finding")
     func doctor() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let report: DoctorReport = try await api.answer("GET", "doctor")
         // The folder was made without keys.
         #expect(report.findings.map(\.check) == ["certificates", "certificates"])
@@ -104,15 +104,15 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("a rebuild and a backup are jobs that end with what they made")
     func jobs() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         _ = try await api.open()
         let rebuilt = try await finished(api, try await api.answer("POST", "jobs/rebuild"))
-        #expect(rebuilt.result == ["operations": "1"])
+        #expect(rebuilt.result == ["operations": "2"])
         let path = api.folder.path + "/copy.db"
         let copied = try await finished(api, try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
         #expect(copied.result == ["path": path])
         let report = try BackupReport.verify(path, progress: ProgressReporter("", style: .silent))
-        #expect((report.tickets, report.operations, report.findings) == (1, 1, []))
+        #expect((report.tickets, report.operations, report.findings) == (1, 2, []))
         let again = try await finished(api, try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
         #expect(again.error?.code == "file")
         #expect(try await api.failure("GET", "jobs/99").status == 404)
@@ -129,7 +129,7 @@ private final class RecordingRuntime: RuntimeControl {
 
     @Test("an unknown route is 404 in JSON")
     func unknownRoute() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         #expect(try await api.failure("GET", "weather").code == "noSuchRoute")
     }
 }

@@ -124,10 +124,12 @@ enum Golden {
     func status() throws {
         let status = NodeStatus(
             site: "hz.zj", replica: "00000000000000a1", parent: "zj", now: Instant(Office.start), isRunning: true,
-            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2, conflicts: 1,
+            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2,
+            conflicts: 1,
             contested: 1, digest: "900:00ff", searchBacklog: 0, overdue: 4, warning: 7, peers: peers,
             degraded: [
-                Degradation(reason: .peerDisconnected, peer: "xihu.hz.zj"), Degradation(reason: .operationsParked, count: 2),
+                Degradation(reason: .peerDisconnected, peer: "xihu.hz.zj"),
+                Degradation(reason: .operationsParked, count: 2),
             ])
         try Golden.expect(status.text(presentation), "status-zh")
         try Golden.expect(status.text(english), "status-en")
@@ -145,7 +147,9 @@ enum Golden {
         let table = AssessmentTable(
             groupings: ["department", "step"], from: "2027-01-01", to: "2027-01-31", site: "hz.zj",
             now: Instant(Office.start),
-            rows: [.init(keys: ["NET", "handling"], counts: first), .init(keys: ["SVC", "dispatch"], counts: second)],
+            rows: [
+                .init(keys: ["NET", "handling"], counts: first), .init(keys: ["SVC", "dispatch"], counts: second),
+            ],
             total: total)
         try Golden.expect(table.text(presentation), "assessment-zh")
         #expect(try JSONDecoder().decode(AssessmentTable.self, from: JSONReply.encode(table)) == table)

@@ -36,7 +36,8 @@ import Transport
     @Test(
         "statuses end as exit codes",
         arguments: [
-            (200, Node.ExitStatus.success), (400, .usage), (403, .failure), (404, .notFound), (409, .conflict), (422, .failure),
+            (200, Node.ExitStatus.success), (400, .usage), (403, .failure), (404, .notFound), (409, .conflict),
+            (422, .failure),
             (500, .failure), (502, .unreachable), (503, .unreachable),
         ])
     func exitCodes(_ status: Int, _ expected: Node.ExitStatus) {
@@ -50,9 +51,11 @@ import Transport
             (Refusal.noSuchTicket, 404, "noSuchTicket"), (Refusal.closed, 409, "closed"),
             (Refusal.locked(arbiter: site), 403, "locked"), (Refusal.missing(.title), 422, "missing"),
             (Refusal.custodyMoved(site: site, department: "NET"), 409, "custodyMoved"),
-            (APIFailure.notRunning, 503, "notRunning"), (APIFailure.malformed(field: "x", expected: "y"), 400, "malformed"),
+            (APIFailure.notRunning, 503, "notRunning"),
+            (APIFailure.malformed(field: "x", expected: "y"), 400, "malformed"),
             (StoreError.folderInUse(path: "/x", owner: "process 1"), 503, "folderInUse"),
-            (StoreError.notInitialised(path: "/x"), 404, "notInitialised"), (EnrolmentError.noAuthority, 403, "enrolment"),
+            (StoreError.notInitialised(path: "/x"), 404, "notInitialised"),
+            (EnrolmentError.noAuthority, 403, "enrolment"),
             (TransportError.timedOut(phase: "handshake", milliseconds: 1), 502, "transport"),
         ]
         for (error, status, code) in errors {
@@ -96,7 +99,8 @@ import Transport
     func progress() {
         let written = Mutex("")
         func reporter(_ style: ProgressReporter.Style) -> ProgressReporter {
-            ProgressReporter("rebuild", style: style, monotonic: { 1 }, write: { text in written.withLock { $0 += text } })
+            ProgressReporter(
+                "rebuild", style: style, monotonic: { 1 }, write: { text in written.withLock { $0 += text } })
         }
         let lines = reporter(.lines)
         for done in 0...100 { lines.update(done, of: 100) }

@@ -12,7 +12,7 @@ import Tickets
 
     @Test("a ticket goes from its opening to its close over the API")
     func wholeFlow() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let path = "tickets/\(opened.ticket.id)"
         #expect(opened.ticket.status == "open")
@@ -21,7 +21,8 @@ import Tickets
         #expect(page.items.map(\.id) == [opened.ticket.id])
         #expect(page.items.first?.verdict == "running")
 
-        let moved: TicketReceipt = try await api.answer("POST", path + "/transfer", "{\(service),\"department\":\"NET\"}")
+        let moved: TicketReceipt = try await api.answer(
+            "POST", path + "/transfer", "{\(service),\"department\":\"NET\"}")
         #expect(moved.ticket.holderDepartment == "NET")
         let _: TicketReceipt = try await api.answer("POST", path + "/accept", "{\(network)}")
         let _: TicketReceipt = try await api.answer("POST", path + "/reply", "{\(network),\"text\":\"已修复\"}")
@@ -35,7 +36,8 @@ import Tickets
         #expect(detail.id == opened.ticket.id)
         #expect(detail.path.map(\.department) == ["SVC", "NET"])
         #expect(detail.path.last?.person == "li")
-        #expect(detail.timeline.map(\.kind) == ["open", "transfer", "delivered", "accept", "reply", "feedback", "close"])
+        #expect(
+            detail.timeline.map(\.kind) == ["open", "transfer", "delivered", "accept", "reply", "feedback", "close"])
         let history: TicketHistory = try await api.answer("GET", path + "/history")
         #expect(history.operations.count == 7)
         #expect(history.operations.allSatisfy { $0.hash.count == 64 })
@@ -44,7 +46,7 @@ import Tickets
 
     @Test("a number is found in any spelling")
     func spelling() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let spelled = opened.ticket.number.lowercased().filter { $0 != "-" }
         let detail: TicketDetail = try await api.answer("GET", "tickets/\(spelled)")
@@ -53,7 +55,7 @@ import Tickets
 
     @Test("a ticket that is not here is 404 with a next step, in the reader's language")
     func notFound() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let error = try await api.failure("GET", "tickets/1-00000000000000010000000000000001", language: .chinese)
         #expect(error.status == 404)
         #expect(error.code == "noSuchTicket")
@@ -66,7 +68,7 @@ import Tickets
 
     @Test("what decide refuses is a conflict, and nothing is written")
     func refusals() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let path = "tickets/\(opened.ticket.id)"
         let stranger = try await api.failure("POST", path + "/accept", "{\(network)}")
@@ -81,7 +83,7 @@ import Tickets
 
     @Test("a command on a version that has been overtaken is told so")
     func staleVersion() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let path = "tickets/\(opened.ticket.id)"
         let _: TicketReceipt = try await api.answer("POST", path + "/transfer", "{\(service),\"department\":\"NET\"}")
@@ -100,7 +102,7 @@ import Tickets
             (#"{"actor":{"name":"wang"},"title":"x","promised":"tomorrow"}"#, "promised"),
         ])
     func malformed(_ body: String, _ field: String) async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let error = try await api.failure("POST", "tickets", body)
         #expect(error.status == 400)
         #expect(error.field ?? "" == field)
@@ -108,21 +110,21 @@ import Tickets
 
     @Test("an unknown filter is 400 and names itself")
     func unknownFilter() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let error = try await api.failure("GET", "tickets?colour=red")
         #expect((error.status, error.field) == (400, "colour"))
     }
 
     @Test("a body beyond the limit is 413")
     func tooLarge() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let body = #"{"title":""# + String(repeating: "x", count: RequestLimits.bodyBytesMax) + #""}"#
         #expect(try await api.failure("POST", "tickets", body).status == 413)
     }
 
     @Test("search by text finds a Han word and says how far it is behind")
     func search() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open("彩信不能收")
         _ = try await api.open("宽带断网")
         while try await api.node.administer({ try $0.advanceSearch() }) > 0 {}
@@ -133,21 +135,24 @@ import Tickets
 
     @Test("a browser gets nothing from this interface")
     func browser() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let (status, _) = await api.call("GET", "status", caller: .browser(remoteAddress: "192.0.2.1:1"))
         #expect(status == 403)
     }
 
     @Test("fields, tags, notes, chases and twins have a route each")
     func others() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let first = try await api.open("甲")
         let second = try await api.open("乙")
         let path = "tickets/\(first.ticket.id)"
         for (command, fields) in [
-            ("set", #""field":"urgency","value":"low""#), ("set", #""field":"promisedTime","value":"2027-01-15T18:00:00Z""#),
-            ("tag", #""tag":"批量""#), ("untag", #""tag":"批量""#), ("note", #""text":"已联系""#), ("chase", #""note":"再次来电""#),
-            ("acknowledge", #""chase":null"#), ("answer", #""text":"今日完成""#), ("join", #""other":"\#(second.ticket.number)""#),
+            ("set", #""field":"urgency","value":"low""#),
+            ("set", #""field":"promisedTime","value":"2027-01-15T18:00:00Z""#),
+            ("tag", #""tag":"批量""#), ("untag", #""tag":"批量""#), ("note", #""text":"已联系""#),
+            ("chase", #""note":"再次来电""#),
+            ("acknowledge", #""chase":null"#), ("answer", #""text":"今日完成""#),
+            ("join", #""other":"\#(second.ticket.number)""#),
             ("separate", #""other":"\#(second.ticket.id)""#),
         ] {
             let (status, body) = await api.call("POST", "\(path)/\(command)", "{\(service),\(fields)}")
@@ -162,7 +167,7 @@ import Tickets
 
     @Test("undo writes the value back that stood before")
     func undo() async throws {
-        let api = try APINode()
+        let api = try await APINode()
         let opened = try await api.open()
         let path = "tickets/\(opened.ticket.id)"
         let set: TicketReceipt = try await api.answer(
