@@ -26,7 +26,7 @@ enum TextEncoding: String, Sendable, CaseIterable {
                     var output = out.bindMemory(to: CChar.self).baseAddress
                     var outputLeft = out.count
                     let status = iconv(converter, &input, &inputLeft, &output, &outputLeft)
-                    return (out.count - outputLeft, Int(bitPattern: UInt(status)), errno)
+                    return (out.count - outputLeft, status, errno)
                 }
                 result.append(contentsOf: buffer[..<written])
                 // A full buffer is emptied and filled again; anything else is a byte that does not belong here.
