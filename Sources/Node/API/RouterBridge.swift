@@ -94,10 +94,18 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
     }
 
     /// Answers a request of this very process: the command line on a folder that no node serves at the moment.
-    package func respond(method: String, path: String, body: [UInt8], caller: RequestCaller) async -> (Int, [UInt8]) {
+    package func respond(
+        method: String, path: String, headers: [HTTP2Header] = [], body: [UInt8], caller: RequestCaller
+    ) async -> (Int, [UInt8]) {
+        var fields = HTTPFields()
+        for header in headers {
+            guard let name = HTTPField.Name(header.name) else { continue }
+            fields.append(HTTPField(name: name, value: header.value))
+        }
         let request = Request(
             head: HTTPRequest(
-                method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "node", path: path),
+                method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "node", path: path,
+                headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(bytes: body)))
         let response = await respond(to: request, caller: caller)
         let collector = BodyCollector()
