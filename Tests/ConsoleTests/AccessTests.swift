@@ -1,5 +1,6 @@
 import Node
 import Replication
+import Store
 import Testing
 import Tickets
 

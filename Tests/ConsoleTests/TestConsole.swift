@@ -70,6 +70,11 @@ final class TestConsole {
         return browser
     }
 
+    func summary(_ id: EntityID) throws -> TicketSummary {
+        let ticket = try node.reader.state(of: id)
+        return try #require(ticket).summary()
+    }
+
     func indexAll() async throws {
         try await node.administer { writer in
             while try writer.advanceSearch() > 0 {}
