@@ -88,6 +88,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -113,6 +114,17 @@ let package = Package(
             name: "ServiceLevelsTests", dependencies: ["Replication", "Tickets", "ServiceLevels", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
+            name: "NodeAPITests",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            exclude: ["Golden"],
+            swiftSettings: settings),
+        .testTarget(
             name: "TransportTests",
             dependencies: [
                 "Transport", "CNGHTTP2", .product(name: "NIOCore", package: "swift-nio"),
@@ -127,7 +139,20 @@ let package = Package(
             name: "NodeTests",
             dependencies: [
                 "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ImportTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],

@@ -82,6 +82,7 @@ package enum Store {
         configuration.journalMode = .wal
         configuration.maximumReaderCount = readerCountMax
         configuration.label = "banjie"
+        configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA cache_size = -\(cacheKibibytes); PRAGMA temp_store = MEMORY")
         }
@@ -126,6 +127,11 @@ package final class StoreReader: Sendable {
         self.pool = pool
         self.identity = identity
         self.lock = lock
+    }
+
+    deinit {
+        // The file is closed before the lock goes: whoever takes it next finds nobody at the database.
+        try? pool.close()
     }
 
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
