@@ -108,6 +108,10 @@ let package = Package(
                 "Replication", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: settings),
+        // The pages in Protocols/ against the code.
+        .testTarget(
+            name: "ProtocolTests", dependencies: ["Replication", "Tickets", "Transport", "Node"],
+            swiftSettings: settings),
         .testTarget(
             name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
         .testTarget(

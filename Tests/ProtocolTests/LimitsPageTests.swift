@@ -18,7 +18,8 @@ import Testing
     static let conversions: Set<String> = ["dayMilliseconds"]
 
     static func isLimit(_ name: String) -> Bool {
-        !conversions.contains(name) && (name.hasSuffix("Max") || name.hasSuffix("Min") || name.hasSuffix("Milliseconds"))
+        !conversions.contains(name)
+            && (name.hasSuffix("Max") || name.hasSuffix("Min") || name.hasSuffix("Milliseconds"))
     }
 
     // MARK: Reading
@@ -69,7 +70,8 @@ import Testing
     static func evaluate(_ text: String, _ constants: [String: String], depth: Int = 0) -> UInt64? {
         guard depth < 8 else { return nil }
         var text = text.trimmingCharacters(in: .whitespaces)
-        if text.hasPrefix("("), text.hasSuffix(")"), text.dropFirst().dropLast().allSatisfy({ $0 != "(" && $0 != ")" }) {
+        if text.hasPrefix("("), text.hasSuffix(")"), text.dropFirst().dropLast().allSatisfy({ $0 != "(" && $0 != ")" })
+        {
             text = String(text.dropFirst().dropLast())
         }
         for (token, apply) in [
@@ -116,7 +118,8 @@ import Testing
             guard Self.evaluate(constant.value, [:]) != nil || constant.value.contains(".") else { continue }
             #expect(
                 listed.contains(constant.name),
-                "\(constant.place): add a row for `\(constant.name)` to Protocols/limits.md, with what happens beyond it")
+                "\(constant.place): add a row for `\(constant.name)` to Protocols/limits.md, with what happens beyond it"
+            )
         }
     }
 }

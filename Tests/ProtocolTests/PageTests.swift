@@ -110,7 +110,8 @@ import Transport
                 let page = try? Self.page(String(match.1))
                 #expect(page != nil, "Sources/\(file) names Protocols/\(match.1)")
                 if let section = match.2 {
-                    #expect(page?.contains("\n## \(section). ") ?? false, "Sources/\(file) names \(match.1) §\(section)")
+                    #expect(
+                        page?.contains("\n## \(section). ") ?? false, "Sources/\(file) names \(match.1) §\(section)")
                 }
             }
         }

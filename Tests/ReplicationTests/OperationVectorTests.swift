@@ -3,6 +3,9 @@ import Replication
 import SwiftProtobuf
 import Testing
 
+/// Foundation has another one.
+private typealias Operation = Replication.Operation
+
 /// Operations as Protocols/vectors/operations.json has them: their canonical bytes, hashes, chains and columns, written
 /// and read. `RECORD=1 swift test` rewrites the file after a deliberate change.
 @Suite struct OperationVectorTests {
@@ -61,76 +64,57 @@ import Testing
     }
 
     /// Two replicas' streams from their first operation on, in an order in which they may have arrived.
-    static let operations: [(name: String, operation: Operation)] = {
+    fileprivate static let operations: [(name: String, operation: Operation)] = {
         let clerk = author("𠮷田小红", .agent, "xihu.hz.zj", "SVC")
         let node = author("node", .system, "xihu.hz.zj", "")
         let lead = author("王 调度", .dispatcher, "hz.zj", "NET")
-        func operation(
-            _ replica: ReplicaID, _ sequence: UInt64, _ entity: EntityID, previous: UInt64 = 0, seen: [Dot] = [],
+        var list: [(name: String, operation: Operation)] = []
+        func add(
+            _ name: String, _ replica: ReplicaID, _ sequence: UInt64, _ entity: EntityID, previous: UInt64 = 0,
+            seen: [Dot] = [],
             at milliseconds: Int64, counter: UInt16 = 0, by author: Author, scope: [String] = [], kind: UInt16,
             isCritical: Bool = false, body: String, extensions: [UInt8] = []
-        ) -> Operation {
-            Operation(
+        ) {
+            let operation = Operation(
                 dot: Dot(replica, sequence), entity: entity, previous: previous, seen: VersionVector(seen),
                 time: HybridTimestamp(milliseconds: milliseconds, counter: counter), author: author,
                 scope: scope.map(SiteCode.init(validated:)), kind: OperationKind(rawValue: kind),
                 isCritical: isCritical, body: bytes(body), extensions: extensions)
+            list.append((name, operation))
         }
-        return [
-            (
-                "announce, a first operation",
-                operation(
-                    branch, 1, EntityID(announcementOf: branch), at: 1_800_000_000_000, by: node, kind: 30,
-                    isCritical: true, body: "0a0a786968752e687a2e7a6a2801")
-            ),
-            (
-                "open",
-                operation(
-                    branch, 2, ticket, at: 1_800_000_060_000, by: clerk, scope: ["xihu.hz.zj"], kind: 1,
-                    isCritical: true, body: "0a10f0a0aeb7e5aeb6e6ada6e696ade7bd912001")
-            ),
-            (
-                "transfer that lets two sites in",
-                operation(
-                    branch, 3, ticket, previous: 2, seen: [Dot(branch, 2)], at: 1_800_000_060_000, counter: 1,
-                    by: clerk, scope: ["hz.zj", "yuhang.hz.zj"], kind: 3, isCritical: true,
-                    body: "0a0b09080706050403020110021001")
-            ),
-            (
-                "announce of a region",
-                operation(
-                    region, 1, EntityID(announcementOf: region), at: 1_799_999_999_000, by: lead, kind: 30,
-                    isCritical: true, body: "0a05687a2e7a6a2802")
-            ),
-            (
-                "delivered, by the node itself",
-                operation(
-                    region, 2, ticket, seen: [Dot(branch, 3)], at: 1_800_000_061_000,
-                    by: author("node", .system, "hz.zj", ""), kind: 4, body: "0a0b0908070605040302011003")
-            ),
-            (
-                "set a field, having seen both replicas",
-                operation(
-                    region, 3, ticket, previous: 2, seen: [Dot(branch, 3), Dot(region, 2)], at: 1_800_000_062_345,
-                    counter: 65_535, by: lead, kind: 2, body: "080c1206e59fbae7ab99")
-            ),
-            (
-                "an unknown critical kind with extensions",
-                operation(
-                    branch, 4, ticket, previous: 3, seen: [Dot(branch, 3)], at: 1_800_000_059_000, by: clerk,
-                    kind: 900, isCritical: true, body: "ff00ff", extensions: [1, 2, 3])
-            ),
-            (
-                "note on an imported ticket, of an empty body",
-                operation(region, 4, imported, at: 0, by: lead, kind: 13, body: "")
-            ),
-            (
-                "catalog document",
-                operation(
-                    region, 5, EntityID(type: .catalog, high: 0, low: 1), at: (1 << 48) - 1, counter: 7, by: lead,
-                    kind: 31, body: "0a07636174616c6f671002180122027b7d")
-            ),
-        ]
+        add(
+            "announce, a first operation", branch, 1, EntityID(announcementOf: branch), at: 1_800_000_000_000, by: node,
+            kind: 30,
+            isCritical: true, body: "0a0a786968752e687a2e7a6a2801")
+        add(
+            "open", branch, 2, ticket, at: 1_800_000_060_000, by: clerk, scope: ["xihu.hz.zj"], kind: 1,
+            isCritical: true, body: "0a10f0a0aeb7e5aeb6e6ada6e696ade7bd912001")
+        add(
+            "transfer that lets two sites in", branch, 3, ticket, previous: 2, seen: [Dot(branch, 2)],
+            at: 1_800_000_060_000, counter: 1,
+            by: clerk, scope: ["hz.zj", "yuhang.hz.zj"], kind: 3, isCritical: true,
+            body: "0a0b09080706050403020110021001")
+        add(
+            "announce of a region", region, 1, EntityID(announcementOf: region), at: 1_799_999_999_000, by: lead,
+            kind: 30,
+            isCritical: true, body: "0a05687a2e7a6a2802")
+        add(
+            "delivered, by the node itself", region, 2, ticket, seen: [Dot(branch, 3)], at: 1_800_000_061_000,
+            by: author("node", .system, "hz.zj", ""), kind: 4, body: "0a0b0908070605040302011003")
+        add(
+            "set a field, having seen both replicas", region, 3, ticket, previous: 2,
+            seen: [Dot(branch, 3), Dot(region, 2)], at: 1_800_000_062_345,
+            counter: 65_535, by: lead, kind: 2, body: "080c1206e59fbae7ab99")
+        add(
+            "an unknown critical kind with extensions", branch, 4, ticket, previous: 3, seen: [Dot(branch, 3)],
+            at: 1_800_000_059_000, by: clerk,
+            kind: 900, isCritical: true, body: "ff00ff", extensions: [1, 2, 3])
+        add("note on an imported ticket, of an empty body", region, 4, imported, at: 0, by: lead, kind: 13, body: "")
+        add(
+            "catalog document", region, 5, EntityID(type: .catalog, high: 0, low: 1), at: (1 << 48) - 1, counter: 7,
+            by: lead,
+            kind: 31, body: "0a07636174616c6f671002180122027b7d")
+        return list
     }()
 
     // MARK: Forms

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Replication
 import SwiftProtobuf
 import TestSupport
