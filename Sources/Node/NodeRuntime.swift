@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Hummingbird
 package import Logging
 internal import NIOCore
 package import Replication
@@ -113,6 +114,16 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     /// What only this machine sees: the console and the admin socket.
     private func startLocal(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let admin = try AdminSocket(
+            folder: folder, responder: makeAPIRouter(node: node, runtime: self).buildResponder(), logger: logger)
+        group.addTask { try await admin.run() }
+        try await admin.waitUntilListening()
+        guard let address = configuration.console else { return }
+        let console = try ConsoleService(
+            node: node, address: address, identity: try keys.consoleIdentity(), logger: logger)
+        group.addTask { try await console.run() }
+        let port = try await console.port
+        bound.withLock { $0.console = "\(configuration.advertisedHost):\(port)" }
     }
 
     private func stopOnShutdown() async {

@@ -146,7 +146,7 @@ struct TicketModelBuilder {
         model.contests = contestCards()
         model.chases = chaseCards()
         model.hasChases = !model.chases.isEmpty
-        model.history = TicketHistory(record: record, words: words).rows()
+        model.history = OperationTexts(record: record, words: words).rows()
         model.historyNote =
             record.operations.count > model.history.count
             ? words.filled("history_latest", String(model.history.count)) : nil

@@ -14,7 +14,7 @@ struct HistoryRow {
 }
 
 /// What was done to a ticket, the latest first, in words.
-struct TicketHistory {
+struct OperationTexts {
     let record: TicketRecord
     let words: ConsoleWords
 
