@@ -89,6 +89,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -103,11 +104,33 @@ let package = Package(
             name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(
-            name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
+            name: "ReplicationTests",
+            dependencies: [
+                "Replication", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: settings),
+        // The pages in Protocols/ against the code.
+        .testTarget(
+            name: "ProtocolTests",
+            dependencies: [
+                "Replication", "Tickets", "Transport", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ServiceLevelsTests", dependencies: ["Replication", "Tickets", "ServiceLevels", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "NodeAPITests",
+            dependencies: [
+                "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
             name: "TransportTests",
@@ -124,7 +147,20 @@ let package = Package(
             name: "NodeTests",
             dependencies: [
                 "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ImportTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],

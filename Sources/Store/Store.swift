@@ -36,7 +36,7 @@ package enum Store {
     /// Opens (or with `creating`, makes) the store of a folder.
     /// - Throws: `StoreError`, or GRDB's `DatabaseError` with statement and message.
     package static func open(
-        _ folder: DataFolder, creating: NodeIdentity? = nil
+        _ folder: DataFolder, creating: NodeIdentity? = nil, patienceMilliseconds: Int = 0
     ) throws -> (writer: StoreWriter, reader: StoreReader) {
         let lock: FolderLock
         if let creating {
@@ -56,7 +56,7 @@ package enum Store {
             return try finish(folder, pool: pool, lock: lock)
         }
         guard folder.isInitialised else { throw StoreError.notInitialised(path: folder.path) }
-        lock = try FolderLock(folder)
+        lock = try FolderLock(folder, patienceMilliseconds: patienceMilliseconds)
         return try finish(folder, pool: openPool(folder), lock: lock)
     }
 
@@ -85,6 +85,7 @@ package enum Store {
         configuration.journalMode = .wal
         configuration.maximumReaderCount = readerCountMax
         configuration.label = "banjie"
+        configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
         }
@@ -135,6 +136,11 @@ package final class StoreReader: Sendable {
         self.pool = pool
         self.identity = identity
         self.lock = lock
+    }
+
+    deinit {
+        // The file is closed before the lock goes: whoever takes it next finds nobody at the database.
+        try? pool.close()
     }
 
     func takeNames() -> InternedNames {

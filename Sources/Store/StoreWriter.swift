@@ -23,6 +23,11 @@ package final class StoreWriter {
         catalog = .standard
     }
 
+    deinit {
+        // Statements are finalised before their connection is closed.
+        cache = nil
+    }
+
     /// To be called before the first commit.
     package func use(_ catalog: Catalog) {
         self.catalog = catalog

@@ -60,6 +60,12 @@ package struct Ticket: Hashable, Sendable {
         return index(of: Reference(replica: UInt32(replica), sequence: dot.sequence)) != nil
     }
 
+    /// Whether an operation of this row of an import is here. O(operations).
+    /// - Parameter row: as in `Occurrence`, not 0.
+    package func containsImported(row: UInt64) -> Bool {
+        events.contains { $0.row == row }
+    }
+
     /// Sites that take part: every operation's scope and author's site, and the targets of transfers. Only grows.
     package var sites: [SiteCode] {
         siteTexts.map { SiteCode(validated: texts[Int($0)].text) }

@@ -57,8 +57,10 @@ final class Province {
     }
 
     /// Enrols a site at its parent (or makes the province) and starts it.
-    func add(_ code: String, configuration change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Office
-    {
+    /// - Parameter starting: false leaves an office that is enrolled and has never dialled.
+    func add(
+        _ code: String, starting: Bool = true, configuration change: (inout NodeConfiguration) -> Void = { _ in }
+    ) async throws -> Office {
         let site = try #require(SiteCode(code))
         let office = Office(site: site, folder: DataFolder(path: root + "/" + code))
         var configuration = NodeConfiguration()
@@ -77,7 +79,7 @@ final class Province {
             _ = try await Offices.initialiseProvince(folder: office.folder, site: site, options: options)
         }
         offices.append(office)
-        try await office.start()
+        if starting { try await office.start() }
         return office
     }
 }

@@ -30,6 +30,8 @@ package struct NodeRequestContext: RequestContext {
     package let caller: RequestCaller
     /// The person logged in to the console, once the middleware has found one.
     package var account: ConsoleAccount?
+    /// Language and session of a browser.
+    var visit = ConsoleVisit()
 
     package init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
@@ -92,10 +94,18 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
     }
 
     /// Answers a request of this very process: the command line on a folder that no node serves at the moment.
-    package func respond(method: String, path: String, body: [UInt8], caller: RequestCaller) async -> (Int, [UInt8]) {
+    package func respond(
+        method: String, path: String, headers: [HTTP2Header] = [], body: [UInt8], caller: RequestCaller
+    ) async -> (Int, [UInt8]) {
+        var fields = HTTPFields()
+        for header in headers {
+            guard let name = HTTPField.Name(header.name) else { continue }
+            fields.append(HTTPField(name: name, value: header.value))
+        }
         let request = Request(
             head: HTTPRequest(
-                method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "node", path: path),
+                method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "node", path: path,
+                headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(bytes: body)))
         let response = await respond(to: request, caller: caller)
         let collector = BodyCollector()
@@ -103,7 +113,7 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
         return (response.status.code, await collector.storage.bytes)
     }
 
-    private func respond(to request: Request, caller: RequestCaller) async -> Response {
+    func respond(to request: Request, caller: RequestCaller) async -> Response {
         let context = NodeRequestContext(source: .init(logger: logger, caller: caller))
         do {
             return try await responder.respond(to: request, context: context)
@@ -137,7 +147,7 @@ private struct StreamBodyWriter: ResponseBodyWriter {
     }
 }
 
-private struct BodyCollector: ResponseBodyWriter {
+struct BodyCollector: ResponseBodyWriter {
     actor Storage {
         var bytes: [UInt8] = []
         func append(_ buffer: ByteBuffer) { bytes.append(contentsOf: buffer.readableBytesView) }

@@ -18,7 +18,7 @@ package struct NodeConfiguration: Sendable, Hashable {
     /// Parents to dial, in order of preference.
     package var parents: [TransportAddress] = []
     /// Department of commands that name none.
-    package var department = "service"
+    package var department = "SVC"
     package var logLevel = Logger.Level.info
     package var clock: NodeClock.Scale?
 

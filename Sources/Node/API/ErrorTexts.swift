@@ -1,0 +1,220 @@
+internal import Store
+internal import Tickets
+internal import Transport
+
+// Statuses, codes and texts of everything that can go wrong, one table for each source of errors. Every text is two
+// sentences: the fault, and the next step.
+
+enum ErrorTexts {
+    static let tryAgain = Phrase("请检查对端是否在运行后重试。", "Check that the other side runs, then try again.")
+    static let correctFile = Phrase("请更正该文件后重试。", "Correct that file and try again.")
+    static let seeHelp = Phrase("请用 --help 查看选项。", "See --help for the options.")
+    static let runDoctor = Phrase("请运行 banjie doctor。", "Run `banjie doctor`.")
+}
+
+extension Refusal {
+    var status: Int {
+        switch self {
+        case .noSuchTicket, .noSuchChase, .noSuchContest, .noSuchTag: 404
+        case .missing, .tooLong, .operationTooLarge, .wrongValue, .sameTicket, .notCandidate, .closeNeedsReason: 422
+        case .levelTooLow, .locked: 403
+        case .alreadyOpened, .notHolder, .custodyMoved, .transferToSelf, .nothingToReturn, .alreadyAccepted, .closed,
+            .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .notJoined, .nothingToUndo:
+            409
+        }
+    }
+
+    /// The case's own name.
+    var code: String {
+        let text = "\(self)"
+        return String(text.prefix { $0 != "(" })
+    }
+}
+
+extension APIFailure {
+    var status: Int {
+        switch self {
+        case .malformed, .unreadableBody: 400
+        case .bodyTooLarge: 413
+        case .noSuchTicket, .noSuchAccount, .noSuchPeer, .noSuchJob, .noSuchConflict, .noSuchRoute: 404
+        case .ambiguousNumber, .jobRunning: 409
+        case .notRunning, .unreachable: 503
+        case .forbidden: 403
+        case .socketPathTooLong: 500
+        }
+    }
+
+    var code: String { String("\(self)".prefix { $0 != "(" }) }
+
+    func phrase(_ language: Language) -> String {
+        let phrase: Phrase
+        switch self {
+        case .malformed(let field, let expected):
+            phrase = Phrase("\(field) 无法读取。应为 \(expected)。", "\(field) cannot be read. Expected: \(expected).")
+        case .unreadableBody(let reason):
+            phrase = Phrase(
+                "请求不是有效的 JSON（\(reason)）。请更正后重发。", "The body is no JSON (\(reason)). Correct it and send again.")
+        case .bodyTooLarge(let bytesMax):
+            phrase = Phrase("请求超过 \(bytesMax) 字节。请拆分后重发。", "The body has more than \(bytesMax) bytes. Split it up.")
+        case .noSuchTicket(let reference):
+            phrase = Phrase(
+                "本节点没有工单 \(reference)。请核对单号，或等待同步后再试。",
+                "This node has no ticket \(reference). Check the number, or try again after the next sync.")
+        case .ambiguousNumber(let number, let tickets):
+            phrase = Phrase(
+                "单号 \(number) 对应 \(tickets.count) 张工单。请改用工单标识。",
+                "\(number) names \(tickets.count) tickets. Use the id of the one you mean.")
+        case .noSuchAccount(let name):
+            phrase = Phrase(
+                "没有用户 \(name)。请用 banjie user list 查看。", "There is no user \(name). See `banjie user list`.")
+        case .noSuchPeer(let site):
+            phrase = Phrase(
+                "\(site) 不是本节点的对端。请用 banjie sync status 查看。",
+                "\(site) is no peer of this node. See `banjie sync status`.")
+        case .noSuchJob(let id):
+            phrase = Phrase("没有任务 \(id)。请重新发起。", "There is no job \(id). Start it again.")
+        case .jobRunning(let kind):
+            phrase = Phrase("任务 \(kind) 正在进行。请等它结束。", "A \(kind) is running already. Wait for it to end.")
+        case .noSuchConflict:
+            phrase = Phrase(
+                "该字段没有冲突。请用 banjie conflicts list 查看。",
+                "That field has no conflict. See `banjie conflicts list`.")
+        case .notRunning:
+            phrase = Phrase("节点没有运行。请先 banjie run。", "The node does not run. Start it with `banjie run`.")
+        case .forbidden:
+            phrase = Phrase(
+                "此接口只对本机管理员开放。请使用节点所属用户运行命令。",
+                "This interface is for the node's own user. Run the command as that user.")
+        case .noSuchRoute:
+            phrase = Phrase("没有这个接口。请查阅 Protocols/api.yaml。", "There is no such route. See Protocols/api.yaml.")
+        case .unreachable(let path, let owner):
+            phrase = Phrase(
+                "\(path) 由 \(owner) 占用，但它没有应答。请检查该进程，或停止后重试。",
+                "\(path) is in use by \(owner), which does not answer. Look at that process, or stop it and try again.")
+        case .socketPathTooLong(let path, let bytesMax):
+            phrase = Phrase(
+                "管理接口路径 \(path) 超过 \(bytesMax) 字节。请把数据目录放到更短的路径。",
+                "The socket's path \(path) has more than \(bytesMax) bytes. Move the data folder to a shorter path.")
+        }
+        return phrase(language)
+    }
+}
+
+extension StoreError {
+    var status: Int {
+        switch self {
+        case .folderInUse: 503
+        case .notInitialised: 404
+        case .alreadyInitialised, .conflictingHistory: 409
+        case .corruptRow, .corruptState, .newerSchema, .file: 500
+        }
+    }
+
+    var code: String {
+        switch self {
+        case .folderInUse: "folderInUse"
+        case .notInitialised: "notInitialised"
+        case .alreadyInitialised: "alreadyInitialised"
+        case .conflictingHistory: "conflictingHistory"
+        case .corruptRow: "corruptRow"
+        case .corruptState: "corruptState"
+        case .newerSchema: "newerSchema"
+        case .file: "file"
+        }
+    }
+
+    func phrase(_ language: Language) -> String {
+        let phrase: Phrase
+        switch self {
+        case .folderInUse(let path, let owner):
+            phrase = Phrase(
+                "\(path) 由 \(owner) 占用。请通过该进程操作，或先停止它。",
+                "\(path) is in use by \(owner). Talk to that process, or stop it first.")
+        case .notInitialised(let path):
+            phrase = Phrase(
+                "\(path) 没有节点。请先运行 banjie init。", "There is no node in \(path). Run `banjie init` there first.")
+        case .alreadyInitialised(let path):
+            phrase = Phrase(
+                "\(path) 已有节点。请换一个目录。", "There is a node in \(path) already. Choose another folder.")
+        case .conflictingHistory(let dot, _, _):
+            phrase = Phrase(
+                "操作 \(dot) 与已存的内容不同，整批未写入。请运行 banjie doctor。",
+                "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`."
+            )
+        case .corruptRow(let arrival, let dot):
+            phrase = Phrase(
+                "第 \(arrival) 行（操作 \(dot)）与其哈希不符。请运行 banjie doctor。",
+                "Row \(arrival) (operation \(dot)) does not match its hash. Run `banjie doctor`.")
+        case .corruptState(let entity, let reason):
+            phrase = Phrase(
+                "\(entity) 的状态无法读取（\(reason)）。请运行 banjie rebuild。",
+                "The state of \(entity) cannot be read (\(reason)). Run `banjie rebuild`.")
+        case .newerSchema(let path, let found, let known):
+            phrase = Phrase(
+                "\(path) 的库版本为 \(found)，本程序只认识 \(known)。请使用更新的程序。",
+                "\(path) has schema \(found), this program knows \(known). Use the newer program.")
+        case .file(let path, let operation, let reason):
+            phrase = Phrase(
+                "\(path)：\(operation) 失败：\(reason)。请检查权限与磁盘空间。",
+                "\(path): \(operation) failed: \(reason). Check permissions and free space.")
+        }
+        return phrase(language)
+    }
+}
+
+extension PasswordVerifier.Weakness {
+    func phrase(_ language: Language) -> String {
+        let phrase: Phrase
+        switch self {
+        case .tooShort(let charactersMin):
+            phrase = Phrase(
+                "密码太短。至少 \(charactersMin) 个字符。", "The password is too short. Use at least \(charactersMin) characters.")
+        case .tooLong(let bytesMax):
+            phrase = Phrase("密码太长。最多 \(bytesMax) 字节。", "The password is too long. Use at most \(bytesMax) bytes.")
+        case .isName: phrase = Phrase("密码不能与用户名相同。请换一个。", "The password is the user's name. Choose another one.")
+        }
+        return phrase(language)
+    }
+}
+
+extension EnrolmentError {
+    var status: Int {
+        switch self {
+        case .unreadableToken, .notAChild: 422
+        case .noAuthority: 403
+        case .noListener: 503
+        case .refused, .invalidAnswer: 502
+        }
+    }
+
+    func phrase(_ language: Language) -> String {
+        let phrase: Phrase
+        switch self {
+        case .unreadableToken:
+            phrase = Phrase(
+                "这不是入网令牌。请使用 banjie enrol token new 写出的文件。",
+                "This is no enrolment token. Take the file as `banjie enrol token new` wrote it.")
+        case .notAChild(let site, let parent):
+            phrase = Phrase(
+                "\(site) 不直属于 \(parent)。令牌须由其上级签发。",
+                "\(site) is not directly below \(parent). The token has to come from its own parent.")
+        case .noAuthority:
+            phrase = Phrase(
+                "本节点不能签发证书。请在省级或其上级节点制作令牌。",
+                "This node signs nobody. Make the token at the province or the region above the office.")
+        case .noListener:
+            phrase = Phrase(
+                "节点没有运行，或入网接口已关闭。请先 banjie run。",
+                "The node does not run, or its enrolment listener is off. Start it with `banjie run`.")
+        case .refused(let status, let reason):
+            phrase = Phrase(
+                "签发方拒绝（\(status)：\(reason)）。请索取新的令牌。",
+                "The issuer refused (\(status): \(reason)). Ask for a new token.")
+        case .invalidAnswer:
+            phrase = Phrase(
+                "签发方的应答无法读取。请确认两端版本一致。",
+                "The issuer's answer cannot be read. Check that both run the same version.")
+        }
+        return phrase(language)
+    }
+}

@@ -1,0 +1,45 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import Replication
+internal import Store
+internal import Tickets
+
+extension APIServices {
+    func addMaintenanceRoutes(to routes: Routes) {
+        routes.get("doctor") { request, _ in
+            try reply(try await Doctor(services: self, language: language(request)).report())
+        }
+        routes.post("jobs/rebuild") { request, _ in
+            try reply(try jobs.start("rebuild", language: language(request), rebuild), status: .accepted)
+        }
+        routes.post("jobs/backup") { request, context in
+            let wish = try decode(BackupRequest.self, try await body(of: request, context))
+            let path = wish.path ?? standardBackupPath
+            guard path.hasPrefix("/") else { throw APIFailure.malformed(field: "path", expected: "/…") }
+            let job = try jobs.start("backup", language: language(request)) { progress in
+                try await node.administer { try $0.backup(to: path, progress: progress) }
+                return ["path": path]
+            }
+            return try reply(job, status: .accepted)
+        }
+        routes.get("jobs/:job") { _, context in
+            let id = try parameter("job", context)
+            guard let job = jobs.job(id) else { throw APIFailure.noSuchJob(id) }
+            return try reply(job)
+        }
+    }
+
+    private func rebuild(_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String] {
+        let now = node.clock.now()
+        let count = try await node.administer { try $0.rebuild(now: now, progress: progress) }
+        // Indexing goes in steps, so that others get their turn in between.
+        while try await node.administer({ try $0.advanceSearch() }) > 0 {}
+        return ["operations": "\(count)"]
+    }
+
+    private var standardBackupPath: String {
+        let time = CivilTime(milliseconds: node.clock.now())
+        let stamp = time.day.filter { $0 != "-" } + "T" + time.clock.filter { $0 != ":" } + "Z"
+        return "\(reader.folder.backups)/\(node.identity.site)-\(stamp).db"
+    }
+}

@@ -1,0 +1,83 @@
+internal import Hummingbird
+internal import Replication
+internal import ServiceLevels
+internal import Store
+internal import Tickets
+
+/// From when on a state is worth somebody's attention; listed in Protocols/limits.md.
+package enum Alarms {
+    package static let searchBacklogMax = 10_000
+    package static let clockOffsetMillisecondsMax: Int64 = 60_000
+    package static let certificateDaysMin: Int64 = 10
+    package static let diskFreePercentMin = 5.0
+}
+
+extension APIServices {
+    func addStatusRoutes(to routes: Routes) {
+        routes.get("status") { _, _ in try reply(try await status()) }
+    }
+
+    func status() async throws -> NodeStatus {
+        let now = node.clock.now()
+        let peers = try await peers()
+        let (counts, overdue, warning) = try await read {
+            var (overdue, warning) = (0, 0)
+            try reader.forEachOpenTicket { ticket in
+                let summary = ticket.summary(bounceLimit: node.catalog.bounceLimit)
+                let states = deadlines(summary, node.catalog, now: now).map(\.state)
+                if states.contains(.overdue) {
+                    overdue += 1
+                } else if states.contains(.warning) {
+                    warning += 1
+                }
+            }
+            return (try reader.counts(), overdue, warning)
+        }
+        return NodeStatus(
+            site: node.identity.site.rawValue, replica: "\(node.identity.replica)",
+            parent: node.identity.parent?.rawValue, now: Instant(now), isRunning: runtime != nil,
+            addresses: runtime?.addresses ?? RuntimeAddresses(), tickets: counts.tickets, operations: counts.operations,
+            parked: counts.parked, conflicts: counts.conflicts, contested: counts.contested,
+            digest: "\(counts.digest)", searchBacklog: counts.searchBacklog, overdue: overdue, warning: warning,
+            peers: peers, degraded: Self.degradations(peers: peers, counts: counts))
+    }
+
+    static func degradations(peers: [PeerStatus], counts: StoreCounts) -> [Degradation] {
+        var result: [Degradation] = []
+        for peer in peers {
+            if peer.isPaused {
+                result.append(Degradation(reason: .peerPaused, peer: peer.site))
+            } else if !peer.isConnected {
+                result.append(Degradation(reason: .peerDisconnected, peer: peer.site))
+            }
+            if let offset = peer.clockOffsetMilliseconds, abs(offset) > Alarms.clockOffsetMillisecondsMax {
+                result.append(Degradation(reason: .clockOffset, peer: peer.site, count: offset))
+            }
+        }
+        if counts.parked > 0 { result.append(Degradation(reason: .operationsParked, count: Int64(counts.parked))) }
+        if counts.searchBacklog > Alarms.searchBacklogMax {
+            result.append(Degradation(reason: .searchBehind, count: Int64(counts.searchBacklog)))
+        }
+        return result
+    }
+
+    func peers() async throws -> [PeerStatus] {
+        let links = node.links.all
+        return try await read { try reader.peers() }.map { record in
+            PeerStatus(record, links[record.site] ?? LinkTable.Status())
+        }
+    }
+}
+
+extension PeerStatus {
+    init(_ record: PeerRecord, _ link: LinkTable.Status) {
+        self.init(
+            site: record.site.rawValue, isParent: record.isParent, isConnected: link.isConnected,
+            isPaused: link.isPaused, since: Instant(nonzero: link.since),
+            lastContact: Instant(nonzero: record.lastContact), toSend: record.toSendCount, toGet: link.remainingToGet,
+            toGetKnownAt: Instant(nonzero: link.remainingKnownAt),
+            clockOffsetMilliseconds: link.clockOffsetMilliseconds, roundTripMilliseconds: link.roundTripMilliseconds,
+            lastFailure: link.lastFailure, sentOperations: link.sentOperations,
+            receivedOperations: link.receivedOperations, sentBytes: link.sentBytes, receivedBytes: link.receivedBytes)
+    }
+}

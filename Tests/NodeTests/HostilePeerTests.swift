@@ -1,0 +1,208 @@
+import Logging
+import NIOCore
+import Node
+import Replication
+import Store
+import TestSupport
+import Testing
+import Tickets
+import Transport
+
+/// A child that is enrolled, and speaks the protocol by hand.
+private struct HandMadeChild {
+    let site: SiteCode
+    let replica = ReplicaID(0xBAD)
+    let connection: HTTP2Connection
+    let stream: HTTP2Stream
+
+    init(_ code: String, province: Province, parent: Province.Office) async throws {
+        let office = try await province.add(code, starting: false)
+        site = office.site
+        let address = try #require(parent.runtime?.addresses.sync.flatMap(NodeConfiguration.parse))
+        connection = try await HTTP2Client.connect(
+            to: address, tls: try KeyFolder(office.folder).clientContext(),
+            expectedPeer: .uri("banjie://\(parent.site)/"), logger: quiet)
+        stream = try await connection.open(HTTP2RequestHead(method: "POST", authority: "zj", path: "/sync/v1"))
+        let status = try await stream.responseHead.status
+        #expect(status == 200)
+    }
+
+    func send(_ bytes: [UInt8]) async throws {
+        try await stream.write(ByteBuffer(bytes: bytes))
+    }
+
+    func greet() async throws {
+        try await send(
+            SyncCodec.encode(
+                .hello(
+                    SyncMessage.Hello(
+                        version: 1, site: site, replica: replica, wallMilliseconds: 0, received: nil))))
+    }
+
+    func batch(_ operations: [Operation], spoiling: Bool = false) throws -> [UInt8] {
+        var hasher = ContentHasher()
+        var end = FeedCursor(feed: replica, position: UInt64(operations.count))
+        for operation in operations { end.digest.insert(hasher.hash(operation)) }
+        if spoiling { end.digest.insert(.zero) }
+        return try SyncCodec.encode(
+            OutgoingBatch(start: FeedCursor(feed: replica), end: end, operations: operations, remaining: 0),
+            compressed: true)
+    }
+
+    /// Reads on to the parent's goodbye.
+    func goodbye() async throws -> (code: ByeCode, reason: String)? {
+        var buffer = ByteBuffer()
+        var hasher = ContentHasher()
+        for try await var chunk in stream.body {
+            buffer.writeBuffer(&chunk)
+            while let length = try SyncCodec.messageBytes(prefix: buffer.readableBytesView),
+                buffer.readableBytes >= length + 4
+            {
+                buffer.moveReaderIndex(forwardBy: 4)
+                guard let bytes = buffer.readBytes(length: length) else { return nil }
+                if case .bye(let code, let reason) = try SyncCodec.decode(bytes, hasher: &hasher) { return (code, reason) }
+            }
+        }
+        return nil
+    }
+}
+
+@Suite struct HostilePeerTests {
+    private func operations(_ code: String) throws -> [Operation] {
+        var office = Office(code, replica: 0xBAD, announced: true)
+        try office.perform(
+            .open(OpenBody(title: "伪造", department: "service")), on: nil, as: "service", minute: 1)
+        let site = SiteCode(validated: code)
+        let announcement = Operation(
+            dot: Dot(ReplicaID(0xBAD), 1), entity: EntityID(announcementOf: ReplicaID(0xBAD)), previous: 0,
+            seen: VersionVector(), time: HybridTimestamp(milliseconds: Office.start),
+            author: Author(name: "node", role: .system, level: AuthorityLevel(of: site), site: site, department: ""),
+            scope: [], kind: Kind.announce.operationKind, isCritical: true,
+            body: Body.announce(AnnounceBody(site: site, certificateFingerprint: [], level: AuthorityLevel(of: site)))
+                .encoded())
+        return [announcement] + office.log
+    }
+
+    enum Attack: CaseIterable {
+        case garbage, oversized, wrongDigest, batchBeforeHello, wrongSite, foreignFeed
+    }
+
+    @Test("a bad message ends its session with a reason, nothing of it is applied, and other children go on",
+        arguments: Attack.allCases)
+    func badMessage(attack: Attack) async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let good = try await province.add("hz.zj")
+        let child = try await HandMadeChild("nb.zj", province: province, parent: zj)
+        let expected: ByeCode
+        switch attack {
+        case .garbage:
+            expected = .malformedMessage
+            try await child.greet()
+            try await child.send([0, 0, 0, 5, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])
+        case .oversized:
+            expected = .messageTooLarge
+            try await child.greet()
+            try await child.send([0x7F, 0, 0, 0])
+        case .wrongDigest:
+            expected = .hashMismatch
+            try await child.greet()
+            try await child.send(child.batch(operations("nb.zj"), spoiling: true))
+        case .batchBeforeHello:
+            expected = .outOfOrder
+            try await child.send(child.batch(operations("nb.zj")))
+        case .wrongSite:
+            expected = .wrongSite
+            try await child.send(
+                SyncCodec.encode(
+                    .hello(
+                        SyncMessage.Hello(
+                            version: 1, site: good.site, replica: child.replica, wallMilliseconds: 0, received: nil))))
+        case .foreignFeed:
+            expected = .cursorMismatch
+            try await child.greet()
+            let other = FeedCursor(feed: ReplicaID(7), position: 2)
+            try await child.send(
+                try SyncCodec.encode(
+                    OutgoingBatch(
+                        start: FeedCursor(feed: ReplicaID(7)), end: other, operations: operations("nb.zj"), remaining: 0),
+                    compressed: false))
+        }
+        let bye = try #require(try await child.goodbye())
+        #expect(bye.code == expected && !bye.reason.isEmpty)
+        #expect(try zj.node.reader.operation(Dot(child.replica, 1)) == nil)
+        let opened = try await good.node.execute(
+            TicketCommand(
+                ticket: nil, version: VersionVector(), action: .open(OpenBody(title: "正常工单", department: "service"))),
+            by: agent(at: good.site))
+        try await eventually("the other child's ticket arrives") {
+            try zj.node.reader.state(of: opened.ticket) != nil
+        }
+        await child.connection.close(limitMilliseconds: 0)
+        await province.stop()
+    }
+
+    @Test("operations under another site's name are parked: visible, not applied, and the session goes on")
+    func foreignOrigin() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let child = try await HandMadeChild("nb.zj", province: province, parent: zj)
+        try await child.greet()
+        try await child.send(child.batch(operations("hz.zj")))
+        try await eventually("they are parked") { try zj.node.reader.counts().parked == 2 }
+        #expect(try zj.node.reader.counts().tickets == 0)
+        #expect(try zj.node.links.all[child.site]?.isConnected == true)
+        await child.connection.close(limitMilliseconds: 0)
+        await province.stop()
+    }
+
+    @Test("a good batch by hand is applied and acknowledged durably")
+    func goodBatch() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let child = try await HandMadeChild("nb.zj", province: province, parent: zj)
+        try await child.greet()
+        try await child.send(child.batch(operations("nb.zj")))
+        try await eventually("it is applied") { try zj.node.reader.counts().tickets == 1 }
+        await child.connection.close(limitMilliseconds: 0)
+        await province.stop()
+    }
+
+    @Test("a grandchild's certificate does not open a session with the province")
+    func notAChild() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        _ = try await province.add("hz.zj")
+        let branch = try await province.add("xihu.hz.zj", starting: false)
+        let address = try #require(zj.runtime?.addresses.sync.flatMap(NodeConfiguration.parse))
+        let connection = try await HTTP2Client.connect(
+            to: address, tls: try KeyFolder(branch.folder).clientContext(), expectedPeer: .uri("banjie://zj/"),
+            logger: quiet)
+        let stream = try await connection.open(HTTP2RequestHead(method: "POST", authority: "zj", path: "/sync/v1"))
+        let status = try await stream.responseHead.status
+        #expect(status == 403)
+        await connection.close(limitMilliseconds: 0)
+        await province.stop()
+    }
+
+    @Test("a token is good once, and only for a site directly below")
+    func tokens() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let runtime = try #require(zj.runtime)
+        let site = SiteCode(validated: "hz.zj")
+        let token = try await Enrolment.makeToken(
+            node: runtime.node, folder: zj.folder, site: site, addresses: runtime.addresses)
+        let options = InitOptions(logger: quiet)
+        _ = try await Offices.join(folder: DataFolder(path: province.root + "/one"), token: token, options: options)
+        await #expect(throws: EnrolmentError.self) {
+            _ = try await Offices.join(folder: DataFolder(path: province.root + "/two"), token: token, options: options)
+        }
+        await #expect(throws: EnrolmentError.self) {
+            _ = try await Enrolment.makeToken(
+                node: runtime.node, folder: zj.folder, site: SiteCode(validated: "xihu.hz.zj"),
+                addresses: runtime.addresses)
+        }
+        await province.stop()
+    }
+}
