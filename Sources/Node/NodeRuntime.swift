@@ -45,7 +45,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     package init(folder: DataFolder, logger: Logger) throws {
         // Batches are made on one thread and freed on another: with an arena for each thread, glibc keeps several times
         // what is in use.
-        mallopt(M_ARENA_MAX, Self.memoryArenasMax)
+        _ = mallopt(Int32(MALLOC_ARENA_MAX), Self.memoryArenasMax)
         self.folder = folder
         configuration = try NodeConfiguration(folder: folder)
         var logger = logger

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Foundation
 
 /// Where a node takes the time from. Everything below the shell gets instants as arguments.
@@ -31,15 +32,11 @@ package struct NodeClock: Sendable, Hashable {
 
     /// UTC milliseconds of the machine: for certificates, which other programs judge too.
     package static func system() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+        Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down))
     }
 
     /// Milliseconds that never step, for time-outs.
     package static func monotonic() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+        Int64(DispatchTime.now().uptimeNanoseconds / 1_000_000)
     }
 }
