@@ -25,6 +25,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)
     services.addMaintenanceRoutes(to: group)
+    services.addImportRoutes(to: group)
     return router
 }
 
