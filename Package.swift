@@ -103,7 +103,15 @@ let package = Package(
             name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(
-            name: "ReplicationTests", dependencies: ["Replication", "TestSupport"], swiftSettings: settings),
+            name: "ReplicationTests",
+            dependencies: [
+                "Replication", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: settings),
+        // The pages in Protocols/ against the code.
+        .testTarget(
+            name: "ProtocolTests", dependencies: ["Replication", "Tickets", "Transport", "Node"],
+            swiftSettings: settings),
         .testTarget(
             name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -142,6 +150,13 @@ let package = Package(
             name: "ImportTests",
             dependencies: [
                 "Replication", "Tickets", "Store", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Transport", "Node", "TestSupport",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
     ],

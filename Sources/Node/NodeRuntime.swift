@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Hummingbird
 package import Logging
 internal import NIOCore
 package import Replication
@@ -11,10 +12,13 @@ internal import Transport
 extension SyncNode {
     /// Opens the node of a folder, with the clock and catalog that the folder sets. Takes the folder's lock.
     /// - Throws: `StoreError`, `FileProblem` for a broken configuration or catalog.
-    package static func open(folder: DataFolder, logger: Logger) throws -> SyncNode {
+    /// - Parameter patienceMilliseconds: how long to wait for a command that holds the folder at the moment.
+    package static func open(
+        folder: DataFolder, patienceMilliseconds: Int = 0, logger: Logger
+    ) throws -> SyncNode {
         let configuration = try NodeConfiguration(folder: folder)
         let catalog = try CatalogFile.read(folder)
-        let opened = try Store.open(folder)
+        let opened = try Store.open(folder, patienceMilliseconds: patienceMilliseconds)
         return try SyncNode(
             writer: opened.writer, catalog: catalog, clock: NodeClock(scale: configuration.clock), logger: logger)
     }
@@ -28,6 +32,9 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let logger: Logger
     private let keys: KeyFolder
     private let supervisor: LinkSupervisor
+    /// A command on a stopped node's folder holds it for well under a second.
+    static let lockPatienceMilliseconds = 5_000
+
     private let bound = Mutex(RuntimeAddresses())
     private let up = Mutex(false)
 
@@ -39,7 +46,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         logger.logLevel = configuration.logLevel
         self.logger = logger
         keys = KeyFolder(folder)
-        node = try SyncNode.open(folder: folder, logger: logger)
+        node = try SyncNode.open(folder: folder, patienceMilliseconds: Self.lockPatienceMilliseconds, logger: logger)
         supervisor = LinkSupervisor(node: node, keys: keys, parents: configuration.parents, logger: logger)
     }
 
@@ -113,6 +120,16 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     /// What only this machine sees: the console and the admin socket.
     private func startLocal(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let admin = try AdminSocket(
+            folder: folder, responder: makeAPIRouter(node: node, runtime: self).buildResponder(), logger: logger)
+        group.addTask { try await admin.run() }
+        try await admin.waitUntilListening()
+        guard let address = configuration.console else { return }
+        let console = try ConsoleService(
+            node: node, address: address, identity: try keys.consoleIdentity(), logger: logger)
+        group.addTask { try await console.run() }
+        let port = try await console.port
+        bound.withLock { $0.console = "\(configuration.advertisedHost):\(port)" }
     }
 
     private func stopOnShutdown() async {

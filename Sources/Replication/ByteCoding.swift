@@ -50,14 +50,6 @@ package struct ByteWriter: Sendable {
         varint(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
     }
-
-    package mutating func vector(_ vector: VersionVector) {
-        varint(vector.entries.count)
-        for entry in vector.entries {
-            integer(entry.replica.rawValue)
-            varint(entry.sequence)
-        }
-    }
 }
 
 /// What is wrong with bytes that were to be decoded.
@@ -71,7 +63,8 @@ package enum DecodingFailure: Error, Hashable, Sendable, CustomStringConvertible
         switch self {
         case .truncated(let offset): "the bytes end at offset \(offset), in the middle of a field"
         case .invalid(let field): "field \(field) has no valid value"
-        case .tooLarge(let field, let count, let countMax): "field \(field) has \(count), at most \(countMax) is allowed"
+        case .tooLarge(let field, let count, let countMax):
+            "field \(field) has \(count), at most \(countMax) is allowed"
         case .trailingBytes(let count): "\(count) bytes follow the last field"
         }
     }
@@ -145,16 +138,6 @@ package struct ByteReader {
         let bytes = try raw(count)
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalid(field: field) }
         return text
-    }
-
-    package mutating func vector(_ field: String) throws(DecodingFailure) -> VersionVector {
-        let count = try count(field)
-        var vector = VersionVector()
-        for _ in 0..<count {
-            let replica = ReplicaID(try integer(UInt64.self))
-            vector.record(Dot(replica, try varint()))
-        }
-        return vector
     }
 
     package func finish() throws(DecodingFailure) {

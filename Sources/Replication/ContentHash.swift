@@ -123,12 +123,12 @@ package struct SetDigest: Hashable, Sendable, CustomStringConvertible {
     }
 
     package mutating func insert(_ hash: ContentHash) {
-        count += 1
+        count &+= 1
         sum = sum &+ hash
     }
 
     package mutating func merge(disjoint other: SetDigest) {
-        count += other.count
+        count &+= other.count
         sum = sum &+ other.sum
     }
 

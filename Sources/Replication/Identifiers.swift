@@ -80,7 +80,8 @@ package struct EntityID: Hashable, Comparable, Sendable, CustomStringConvertible
 
     package init?(_ text: String) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[1].utf8.count == 32, let raw = UInt8(parts[0]), let type = EntityType(rawValue: raw),
+        guard parts.count == 2, parts[1].utf8.count == 32,
+            let raw = UInt8(parts[0]), let type = EntityType(rawValue: raw),
             let high = UInt64(parts[1].prefix(16), radix: 16), let low = UInt64(parts[1].suffix(16), radix: 16)
         else { return nil }
         self.init(type: type, high: high, low: low)
@@ -107,7 +108,8 @@ package struct SiteCode: Hashable, Comparable, Sendable, CustomStringConvertible
         let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard (1...Self.labelCountMax).contains(labels.count) else { return nil }
         for label in labels {
-            guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
+            guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-")
+            else {
                 return nil
             }
             for byte in label {

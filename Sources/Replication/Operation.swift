@@ -20,6 +20,19 @@ package struct Author: Hashable, Sendable {
         self.department = department
         self.catalogVersion = catalogVersion
     }
+
+    // By the bytes of the texts: Swift calls two spellings of one character equal, and the hash of an operation does not.
+    package static func == (left: Author, right: Author) -> Bool {
+        left.role == right.role && left.level == right.level && left.site == right.site
+            && left.catalogVersion == right.catalogVersion && left.name.utf8.elementsEqual(right.name.utf8)
+            && left.department.utf8.elementsEqual(right.department.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(role)
+        hasher.combine(site)
+    }
 }
 
 /// What a person may do at a site; `system` is the node acting for itself.
@@ -107,7 +120,35 @@ package enum OperationLimits {
     package static let bytesMax = 64 * 1024
     package static let scopeCountMax = 64
     package static let seenCountMax = 4_096
-    package static let stringBytesMax = 16 * 1024
+    /// Of an author's name, and of a department's code.
+    package static let authorTextBytesMax = 256
+    /// Sequences, positions and counts stay below it, so that they fit SQLite's integers and sums of two never overflow.
+    package static let sequenceMax: UInt64 = (1 << 62) - 1
+}
+
+extension Operation {
+    /// What every receiver refuses. Whoever writes operations runs it before they become durable: one that no peer
+    /// takes would stop its feed for good.
+    /// - Throws: `DecodingFailure.tooLarge` or `.invalid`, naming the field.
+    package func check() throws(DecodingFailure) {
+        try check("sequence", dot.sequence > 0 && dot.sequence <= OperationLimits.sequenceMax)
+        try check("previous", previous < dot.sequence)
+        try check("bytes", body.count + extensions.count, OperationLimits.bytesMax)
+        try check("seen", seen.entries.count, OperationLimits.seenCountMax)
+        try check("seen", seen.entries.allSatisfy { $0.sequence <= OperationLimits.sequenceMax })
+        try check("scope", scope.count, OperationLimits.scopeCountMax)
+        try check("scope", zip(scope, scope.dropFirst()).allSatisfy { $0 < $1 })
+        try check("author.name", author.name.utf8.count, OperationLimits.authorTextBytesMax)
+        try check("author.department", author.department.utf8.count, OperationLimits.authorTextBytesMax)
+    }
+
+    private func check(_ field: String, _ isValid: Bool) throws(DecodingFailure) {
+        guard isValid else { throw .invalid(field: field) }
+    }
+
+    private func check(_ field: String, _ count: Int, _ countMax: Int) throws(DecodingFailure) {
+        guard count <= countMax else { throw .tooLarge(field: field, count: count, countMax: countMax) }
+    }
 }
 
 extension Operation {
@@ -149,8 +190,11 @@ extension Operation {
         writer.raw(text.utf8)
     }
 
-    /// Size of an operation in memory and on the wire, near enough for limits and queues. Bytes.
+    /// Never less than what the operation takes in a message (there, what repeats stands once). For limits and queues.
+    /// Bytes; at most some 180 KiB for an operation that keeps its limits.
     package var approximateBytes: Int {
-        96 + body.count + extensions.count + seen.entries.count * 12 + author.name.utf8.count + scope.count * 24
+        let texts = author.name.utf8.count + author.department.utf8.count + author.site.rawValue.utf8.count
+        let sites = scope.reduce(0) { $0 + $1.rawValue.utf8.count + 8 }
+        return 128 + texts + body.count + extensions.count + seen.entries.count * 24 + sites
     }
 }

@@ -42,15 +42,23 @@ package struct DataFolder: Sendable {
 package final class FolderLock: Sendable {
     private let descriptor: Int32
 
+    private static let pollMicroseconds: UInt32 = 20_000
+
+    /// - Parameter patienceMilliseconds: how long to wait for another owner, such as a command that is about to end.
     /// - Throws: `StoreError.folderInUse` naming the owner, or `.file`.
-    package init(_ folder: DataFolder) throws {
+    package init(_ folder: DataFolder, patienceMilliseconds: Int = 0) throws {
         let descriptor = open(folder.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw StoreError.file(path: folder.lock, operation: "opening", reason: String(cString: strerror(errno)))
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            defer { close(descriptor) }
-            throw StoreError.folderInUse(path: folder.path, owner: Self.owner(descriptor))
+        var waitedMicroseconds = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard waitedMicroseconds < patienceMilliseconds * 1_000 else {
+                defer { close(descriptor) }
+                throw StoreError.folderInUse(path: folder.path, owner: Self.owner(descriptor))
+            }
+            usleep(Self.pollMicroseconds)
+            waitedMicroseconds += Int(Self.pollMicroseconds)
         }
         self.descriptor = descriptor
         let text = "process \(getpid()) (\(CommandLine.arguments.first ?? "?"))\n"

@@ -33,7 +33,7 @@ package enum Store {
     /// Opens (or with `creating`, makes) the store of a folder.
     /// - Throws: `StoreError`, or GRDB's `DatabaseError` with statement and message.
     package static func open(
-        _ folder: DataFolder, creating: NodeIdentity? = nil
+        _ folder: DataFolder, creating: NodeIdentity? = nil, patienceMilliseconds: Int = 0
     ) throws -> (writer: StoreWriter, reader: StoreReader) {
         let lock: FolderLock
         if let creating {
@@ -53,7 +53,7 @@ package enum Store {
             return try finish(folder, pool: pool, lock: lock)
         }
         guard folder.isInitialised else { throw StoreError.notInitialised(path: folder.path) }
-        lock = try FolderLock(folder)
+        lock = try FolderLock(folder, patienceMilliseconds: patienceMilliseconds)
         return try finish(folder, pool: openPool(folder), lock: lock)
     }
 

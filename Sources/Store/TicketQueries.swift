@@ -36,6 +36,8 @@ package struct TicketFilter: Hashable, Sendable {
     /// Words or Han characters that must stand next to each other in a text of the ticket.
     package var text: String?
     package var needsAttention = false
+    /// Only these; at most `limitMax` are looked at.
+    package var ids: [EntityID]?
     package var limit = 100
     package var offset = 0
 
@@ -155,6 +157,17 @@ extension StoreReader {
             equal("holder_site", filter.holderSite)
             equal("holder_department", filter.holderDepartment)
             equal("opened_site", filter.openedSite)
+            if let ids = filter.ids {
+                guard !ids.isEmpty else { return [] }
+                let values = ids.prefix(TicketFilter.limitMax).map {
+                    "(\(Int64(bitPattern: $0.high)), \(Int64(bitPattern: $0.low)))"
+                }
+                conditions.append(
+                    """
+                    t.entity IN (SELECT id FROM entity WHERE type = \(EntityType.ticket.rawValue)
+                    AND (high, low) IN (VALUES \(values.joined(separator: ", "))))
+                    """)
+            }
             if filter.needsAttention { conditions.append("(t.conflicts > 0 OR t.contested > 0)") }
             if let text = filter.text {
                 guard let query = SearchText.query(text) else { return [] }

@@ -1,6 +1,6 @@
 /// A field of a ticket by its number on the wire; numbers that this version does not know are kept as they are.
 ///
-/// Source: Protocols/operations.md §5.
+/// Source: Protocols/tickets.md §4.
 package struct Field: RawRepresentable, Hashable, Comparable, Sendable {
     package let rawValue: UInt16
 
@@ -68,7 +68,6 @@ package enum TicketLimits {
     package static let stringBytesMax = 16 * 1024
     /// Longer codes are kept in the operation only.
     package static let codeBytesMax = 32
-    package static let operationBytesMax = 64 * 1024
     /// What the body of an operation may take; the rest is the envelope's.
     package static let bodyBytesMax = 60 * 1024
     package static let nestingMax = 8

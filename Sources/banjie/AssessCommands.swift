@@ -14,7 +14,10 @@ struct AssessShow: AsyncParsableCommand {
             "banjie assess show --by department,step", "banjie assess show --by site --from 2026-11-01 --to 2026-11-30",
             "banjie assess show --by category --site hz.zj --limits ticket"))
 
-    @Option(help: hint("分组 site|department|category|step|day，逗号分隔", "Rows by site|department|category|step|day, separated by commas"))
+    @Option(
+        help: hint(
+            "分组 site|department|category|step|day，逗号分隔",
+            "Rows by site|department|category|step|day, separated by commas"))
     var by = "department,step"
 
     @Option(help: hint("计入的时限 steps|departmentTotal|ticket", "Which limits count: steps|departmentTotal|ticket"))

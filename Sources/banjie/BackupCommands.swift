@@ -20,7 +20,9 @@ struct BackupCreate: AsyncParsableCommand {
 
     func run() async throws {
         try await Session.withNode(options) { session, client in
-            let absolute = path.map { URL(fileURLWithPath: ($0 as NSString).expandingTildeInPath).standardizedFileURL.path }
+            let absolute = path.map {
+                URL(fileURLWithPath: ($0 as NSString).expandingTildeInPath).standardizedFileURL.path
+            }
             let progress = session.progress("备份", "backup")
             let started: JobState = try await client.post("/api/v1/jobs/backup", BackupRequest(path: absolute))
             let job = try await finish(started, client: client, progress: progress)

@@ -4,7 +4,8 @@ import Node
 struct ConflictCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conflicts", abstract: say("并发产生的冲突", "What was done at the same time"),
-        subcommands: [ConflictsList.self, ConflictsResolve.self, ConflictsUndo.self], defaultSubcommand: ConflictsList.self)
+        subcommands: [ConflictsList.self, ConflictsResolve.self, ConflictsUndo.self],
+        defaultSubcommand: ConflictsList.self)
 }
 
 struct ConflictsList: AsyncParsableCommand {

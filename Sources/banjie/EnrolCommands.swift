@@ -23,7 +23,8 @@ struct TokenNew: AsyncParsableCommand {
     @Argument(help: hint("新办公点代码", "Code of the new office"))
     var site: String
 
-    @Option(help: hint("写入文件（仅属主可读），而非标准输出", "Write to a file that only its owner may read, instead of standard output"))
+    @Option(
+        help: hint("写入文件（仅属主可读），而非标准输出", "Write to a file that only its owner may read, instead of standard output"))
     var output: String?
 
     @Option(help: hint("有效小时数（默认 24）", "Hours that it is valid (default: 24)"))

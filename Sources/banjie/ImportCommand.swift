@@ -75,7 +75,8 @@ struct ImportCommand: AsyncParsableCommand {
         try await Session.withNode(options) { session, client in
             let progress = session.progress("导入", "import")
             let started: JobState = try await client.post("/api/v1/jobs/import", request)
-            let report = try ImportReport(try await finish(started, client: client, progress: progress))
+            let job = try await finish(started, client: client, progress: progress)
+            guard let report = job.importReport else { throw APIFailure.noSuchJob(job.id) }
             if let refusedFile { try Self.write(report.refused, to: refusedFile) }
             try session.show(report) { $0.text(session.presentation.language) }
             return report.refusedCount == 0 ? .success : .degraded

@@ -10,9 +10,8 @@ struct UserCommands: AsyncParsableCommand {
     static let noPassword = say(
         "没有读到密码，或两次输入不一致。", "No password was read, or the two do not agree.")
 
-    static func password(confirming: Bool) throws -> String {
-        let password = Secrets.password(
-            say("密码：", "Password: "), confirming: confirming ? say("再输一次：", "Once more: ") : nil)
+    static func password() throws -> String {
+        let password = Secrets.password(say("密码：", "Password: "), confirming: say("再输一次：", "Once more: "))
         guard let password, !password.isEmpty else { throw ValidationError(noPassword) }
         return password
     }
@@ -20,7 +19,8 @@ struct UserCommands: AsyncParsableCommand {
 
 struct UserAdd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: say("添加用户；密码从终端或标准输入读取", "Add a user; the password is asked for, or read from standard input"),
+        commandName: "add",
+        abstract: say("添加用户；密码从终端或标准输入读取", "Add a user; the password is asked for, or read from standard input"),
         discussion: examples(
             "banjie user add wang --role dispatcher --department SVC", "banjie user add wang < password-file"))
 
@@ -36,11 +36,12 @@ struct UserAdd: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
+        // Asked for before the folder is opened, so that nobody waits for a person at a prompt.
+        let password = try UserCommands.password()
         try await Session.withNode(options) { session, client in
             let account: AccountEntry = try await client.put(
                 "/api/v1/accounts/\(APIPath.escape(name))",
-                AccountRequest(
-                    role: role, department: department, password: try UserCommands.password(confirming: true)))
+                AccountRequest(role: role, department: department, password: password))
             try session.show(account) { $0.text(session.presentation) }
             return .success
         }
@@ -58,12 +59,13 @@ struct UserPassword: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
+        let password = try UserCommands.password()
         try await Session.withNode(options) { session, client in
             let known: AccountList = try await client.get("/api/v1/accounts")
             guard known.accounts.contains(where: { $0.name == name }) else { throw APIFailure.noSuchAccount(name) }
             let account: AccountEntry = try await client.put(
                 "/api/v1/accounts/\(APIPath.escape(name))",
-                AccountRequest(password: try UserCommands.password(confirming: true)))
+                AccountRequest(password: password))
             try session.show(account) { $0.text(session.presentation) }
             return .success
         }

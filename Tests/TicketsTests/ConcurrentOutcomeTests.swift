@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Tickets
 
-/// One test for each row of the table of concurrent outcomes (Protocols/tickets.md), in both orders of arrival.
+/// One test for each row of the table of concurrent outcomes (Protocols/tickets.md §5), in both orders of arrival.
 @Suite struct ConcurrentOutcomeTests {
     @Test(
         "two values for a field are both shown until a write that has seen both, which can be undone",

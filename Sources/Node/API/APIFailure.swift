@@ -98,6 +98,8 @@ extension APIError {
                 status: failure.status, code: "enrolment", sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
+        case let problem as ImportOptionProblem:
+            self.init(status: 400, code: "importOption", message: "\(problem)", next: ErrorTexts.seeHelp(language))
         case let error as RuntimeError:
             switch error {
             case .unknownPeer(let site): self.init(.noSuchPeer(site.rawValue), language)

@@ -108,7 +108,8 @@ struct APIServices: Sendable {
         guard !actor.name.allSatisfy(\.isWhitespace) else { throw Refusal.missing(.name) }
         let role = try actor.role.map { try named($0, "actor.role", Role.self) } ?? .agent
         guard role != .system else {
-            throw APIFailure.malformed(field: "actor.role", expected: "agent|dispatcher|supervisor|assessor|auditor|admin")
+            throw APIFailure.malformed(
+                field: "actor.role", expected: "agent|dispatcher|supervisor|assessor|auditor|admin")
         }
         return Author(
             name: actor.name, role: role, level: AuthorityLevel(of: node.identity.site), site: node.identity.site,
@@ -127,7 +128,8 @@ extension APIFailure {
         switch error {
         case .keyNotFound(let key, let context):
             self = .malformed(field: path(context.codingPath, key), expected: "present")
-        case .typeMismatch(let type, let context): self = .malformed(field: path(context.codingPath), expected: "\(type)")
+        case .typeMismatch(let type, let context):
+            self = .malformed(field: path(context.codingPath), expected: "\(type)")
         case .valueNotFound(let type, let context):
             self = .malformed(field: path(context.codingPath), expected: "\(type)")
         case .dataCorrupted(let context):
@@ -152,7 +154,8 @@ struct APIErrors: RouterMiddleware {
         } catch {
             let answer = APIError(error, Language(acceptLanguage: request.headers[.acceptLanguage]))
             if answer.status >= 500 {
-                context.logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+                context.logger.error(
+                    "a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
             }
             return try JSONReply.response(answer, status: HTTPResponse.Status(code: answer.status))
         }

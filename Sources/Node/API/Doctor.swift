@@ -65,7 +65,8 @@ struct Doctor: Sendable {
                     "\(parked.count) operations are parked (first \(first.dot) from \(first.source): \(first.reason))"),
                 next: Phrase(
                     "让来源办公点完成同步；一天后仍在，请联系省级节点。",
-                    "Let the office they come from finish its sync; if they are still here after a day, ask the province."))
+                    "Let the office they come from finish its sync; if they are still here after a day, ask the province."
+                ))
         ]
     }
 

@@ -8,6 +8,7 @@ internal import Transport
 enum ErrorTexts {
     static let tryAgain = Phrase("请检查对端是否在运行后重试。", "Check that the other side runs, then try again.")
     static let correctFile = Phrase("请更正该文件后重试。", "Correct that file and try again.")
+    static let seeHelp = Phrase("请用 --help 查看选项。", "See --help for the options.")
     static let runDoctor = Phrase("请运行 banjie doctor。", "Run `banjie doctor`.")
 }
 
@@ -51,7 +52,8 @@ extension APIFailure {
         case .malformed(let field, let expected):
             phrase = Phrase("\(field) 无法读取。应为 \(expected)。", "\(field) cannot be read. Expected: \(expected).")
         case .unreadableBody(let reason):
-            phrase = Phrase("请求不是有效的 JSON（\(reason)）。请更正后重发。", "The body is no JSON (\(reason)). Correct it and send again.")
+            phrase = Phrase(
+                "请求不是有效的 JSON（\(reason)）。请更正后重发。", "The body is no JSON (\(reason)). Correct it and send again.")
         case .bodyTooLarge(let bytesMax):
             phrase = Phrase("请求超过 \(bytesMax) 字节。请拆分后重发。", "The body has more than \(bytesMax) bytes. Split it up.")
         case .noSuchTicket(let reference):
@@ -108,7 +110,18 @@ extension StoreError {
         }
     }
 
-    var code: String { String("\(String(reflecting: self))".split(separator: ".").last?.prefix { $0 != "(" } ?? "store") }
+    var code: String {
+        switch self {
+        case .folderInUse: "folderInUse"
+        case .notInitialised: "notInitialised"
+        case .alreadyInitialised: "alreadyInitialised"
+        case .conflictingHistory: "conflictingHistory"
+        case .corruptRow: "corruptRow"
+        case .corruptState: "corruptState"
+        case .newerSchema: "newerSchema"
+        case .file: "file"
+        }
+    }
 
     func phrase(_ language: Language) -> String {
         let phrase: Phrase
@@ -126,7 +139,8 @@ extension StoreError {
         case .conflictingHistory(let dot, _, _):
             phrase = Phrase(
                 "操作 \(dot) 与已存的内容不同，整批未写入。请运行 banjie doctor。",
-                "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`.")
+                "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`."
+            )
         case .corruptRow(let arrival, let dot):
             phrase = Phrase(
                 "第 \(arrival) 行（操作 \(dot)）与其哈希不符。请运行 banjie doctor。",
@@ -153,7 +167,8 @@ extension PasswordVerifier.Weakness {
         let phrase: Phrase
         switch self {
         case .tooShort(let charactersMin):
-            phrase = Phrase("密码太短。至少 \(charactersMin) 个字符。", "The password is too short. Use at least \(charactersMin) characters.")
+            phrase = Phrase(
+                "密码太短。至少 \(charactersMin) 个字符。", "The password is too short. Use at least \(charactersMin) characters.")
         case .tooLong(let bytesMax):
             phrase = Phrase("密码太长。最多 \(bytesMax) 字节。", "The password is too long. Use at most \(bytesMax) bytes.")
         case .isName: phrase = Phrase("密码不能与用户名相同。请换一个。", "The password is the user's name. Choose another one.")

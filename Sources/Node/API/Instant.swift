@@ -95,7 +95,7 @@ package struct CivilTime: Sendable, Hashable {
     /// Days since 1970-01-01 of a written day; nil if there is no such day.
     package static func day(_ text: some StringProtocol) -> Int64? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0].count == 4, let year = Int(parts[0]), let month = Int(parts[1]),
+        guard parts.count == 3, parts.map(\.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
             let day = Int(parts[2]), (1...12).contains(month), (1...31).contains(day)
         else { return nil }
         let shiftedYear = month <= 2 ? year - 1 : year

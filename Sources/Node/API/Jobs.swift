@@ -17,7 +17,8 @@ final class JobTable: Sendable {
     /// - Throws: `.jobRunning` if one of the kind is under way.
     func start(
         _ kind: String, language: Language,
-        _ body: @escaping @Sendable (_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String]
+        _ body:
+            @escaping @Sendable (_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String]
     ) throws -> JobState {
         let job = try state.withLock { state throws(APIFailure) in
             guard !state.jobs.contains(where: { $0.kind == kind && !$0.isFinished }) else {

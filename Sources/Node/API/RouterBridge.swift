@@ -30,6 +30,8 @@ package struct NodeRequestContext: RequestContext {
     package let caller: RequestCaller
     /// The person logged in to the console, once the middleware has found one.
     package var account: ConsoleAccount?
+    /// Language and session of a browser.
+    var visit = ConsoleVisit()
 
     package init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
@@ -111,7 +113,7 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
         return (response.status.code, await collector.storage.bytes)
     }
 
-    private func respond(to request: Request, caller: RequestCaller) async -> Response {
+    func respond(to request: Request, caller: RequestCaller) async -> Response {
         let context = NodeRequestContext(source: .init(logger: logger, caller: caller))
         do {
             return try await responder.respond(to: request, context: context)
@@ -145,7 +147,7 @@ private struct StreamBodyWriter: ResponseBodyWriter {
     }
 }
 
-private struct BodyCollector: ResponseBodyWriter {
+struct BodyCollector: ResponseBodyWriter {
     actor Storage {
         var bytes: [UInt8] = []
         func append(_ buffer: ByteBuffer) { bytes.append(contentsOf: buffer.readableBytesView) }

@@ -116,7 +116,10 @@ package final class Replica {
     private func commitOwn(_ operations: [Operation], now: Int64) throws -> ReplicaEffects {
         var hashes: [ContentHash] = []
         hashes.reserveCapacity(operations.count)
-        for operation in operations { hashes.append(hasher.hash(operation)) }
+        for operation in operations {
+            try operation.check()
+            hashes.append(hasher.hash(operation))
+        }
         let result = try writer.commit(
             [MergeBatch(source: .local, operations: operations, hashes: hashes)], now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence

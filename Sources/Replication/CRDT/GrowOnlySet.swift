@@ -60,7 +60,13 @@ package struct GrowOnlyCounter: Hashable, Sendable {
         self.counts = counts
     }
 
-    package var value: UInt64 { counts.values.reduce(0, +) }
+    /// Stays at `UInt64.max` once it would pass it.
+    package var value: UInt64 {
+        counts.values.reduce(0) { sum, count in
+            let (total, overflow) = sum.addingReportingOverflow(count)
+            return overflow ? .max : total
+        }
+    }
 
     package mutating func raise(_ replica: ReplicaID, to count: UInt64) {
         counts[replica] = max(counts[replica] ?? 0, count)

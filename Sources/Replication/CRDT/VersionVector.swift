@@ -29,6 +29,11 @@ package struct VersionVector: Hashable, Sendable {
     /// Raises the entry of the dot's replica to at least its sequence.
     package mutating func record(_ dot: Dot) {
         guard dot.sequence > 0 else { return }
+        // Vectors arrive in ascending order: then each entry goes to the end.
+        guard let last = entries.last, last.replica >= dot.replica else {
+            entries.append(dot)
+            return
+        }
         var index = entries.endIndex
         for candidate in entries.indices where entries[candidate].replica >= dot.replica {
             index = candidate
@@ -49,69 +54,13 @@ package struct VersionVector: Hashable, Sendable {
         }
     }
 
-    package func merged(with other: VersionVector) -> VersionVector {
-        var result = self
-        result.merge(other)
-        return result
-    }
-
     /// True if everything in `other` is also in this vector.
     package func dominates(_ other: VersionVector) -> Bool {
         other.entries.allSatisfy(contains)
     }
 
-    package func isConcurrent(with other: VersionVector) -> Bool {
-        !dominates(other) && !other.dominates(self)
-    }
-
     private func index(of replica: ReplicaID) -> Int? {
         for index in entries.indices where entries[index].replica == replica { return index }
         return nil
-    }
-}
-
-/// What is known of one replica where its stream has holes: a contiguous prefix and the intervals beyond it.
-package struct KnownSequences: Hashable, Sendable {
-    /// Most intervals kept beyond the prefix; what would make one more is left to the caller to look up.
-    package static let intervalCountMax = 64
-
-    package private(set) var prefix: UInt64
-    package private(set) var intervals: [ClosedRange<UInt64>]
-
-    package init(prefix: UInt64 = 0) {
-        self.prefix = prefix
-        intervals = []
-    }
-
-    package func contains(_ sequence: UInt64) -> Bool {
-        sequence <= prefix || intervals.contains { $0.contains(sequence) }
-    }
-
-    /// - Returns: false if the list of intervals is full and the sequence was not taken in.
-    @discardableResult
-    package mutating func insert(_ sequence: UInt64) -> Bool {
-        if sequence == prefix + 1 && intervals.isEmpty {
-            prefix = sequence
-            return true
-        }
-        guard !contains(sequence) else { return true }
-        var merged = sequence...sequence
-        var rest: [ClosedRange<UInt64>] = []
-        for interval in intervals {
-            if interval.upperBound + 1 >= merged.lowerBound && merged.upperBound + 1 >= interval.lowerBound {
-                merged = min(interval.lowerBound, merged.lowerBound)...max(interval.upperBound, merged.upperBound)
-            } else {
-                rest.append(interval)
-            }
-        }
-        if merged.lowerBound == prefix + 1 {
-            prefix = merged.upperBound
-        } else {
-            guard rest.count < Self.intervalCountMax else { return false }
-            rest.append(merged)
-            rest.sort { $0.lowerBound < $1.lowerBound }
-        }
-        intervals = rest
-        return true
     }
 }

@@ -169,6 +169,13 @@ extension OperationColumns {
 
         private static func entities(of columns: WireOperationColumns) throws(DecodingFailure) -> [EntityID] {
             guard columns.entityType.count == columns.entityReplica.count else { throw .invalid(field: "entity_type") }
+            let rawCount = columns.entityReplica.count { $0 == 0 }
+            guard columns.entityHigh.count == rawCount, columns.entityLowRaw.count == rawCount else {
+                throw .invalid(field: "entity_high")
+            }
+            guard columns.entityLow.count == columns.entityType.count - rawCount else {
+                throw .invalid(field: "entity_low")
+            }
             var entities: [EntityID] = []
             entities.reserveCapacity(columns.entityType.count)
             var raw = 0
@@ -178,19 +185,13 @@ extension OperationColumns {
                 }
                 let replica = Int(columns.entityReplica[index])
                 if replica == 0 {
-                    guard raw < columns.entityHigh.count, raw < columns.entityLowRaw.count else {
-                        throw .invalid(field: "entity_high")
-                    }
                     entities.append(
                         EntityID(type: type, high: columns.entityHigh[raw], low: columns.entityLowRaw[raw]))
                     raw += 1
                 } else {
-                    let cooked = index - raw
-                    guard replica <= columns.replicas.count, cooked < columns.entityLow.count else {
-                        throw .invalid(field: "entity_low")
-                    }
+                    guard replica <= columns.replicas.count else { throw .invalid(field: "entity_replica") }
                     entities.append(
-                        EntityID(type: type, high: columns.replicas[replica - 1], low: columns.entityLow[cooked]))
+                        EntityID(type: type, high: columns.replicas[replica - 1], low: columns.entityLow[index - raw]))
                 }
             }
             return entities
@@ -209,7 +210,7 @@ extension OperationColumns {
                 guard replica < columns.replicas.count else { throw .invalid(field: "replica") }
                 let sequence = lastSequence[replica] &+ UInt64(bitPattern: columns.sequence[index])
                 lastSequence[replica] = sequence
-                guard sequence > 0, sequence < 1 << 62 else { throw .invalid(field: "sequence") }
+                guard (1...OperationLimits.sequenceMax).contains(sequence) else { throw .invalid(field: "sequence") }
                 let back = columns.previous[index]
                 guard back < sequence else { throw .invalid(field: "previous") }
                 let (sum, overflow) = milliseconds.addingReportingOverflow(columns.timeMilliseconds[index])
@@ -218,34 +219,39 @@ extension OperationColumns {
                 }
                 milliseconds = sum
                 let bodyCount = Int(columns.bodyBytes[index])
-                guard bodyCount <= OperationLimits.bytesMax, bodyCount <= bodies.count - bodyStart else {
-                    throw .invalid(field: "body_bytes")
-                }
+                guard bodyCount <= bodies.count - bodyStart else { throw .invalid(field: "body_bytes") }
                 let extensionCount = columns.extensionBytes.isEmpty ? 0 : Int(columns.extensionBytes[index])
-                guard bodyCount + extensionCount <= OperationLimits.bytesMax,
-                    extensionCount <= extensions.count - extensionStart
-                else { throw .invalid(field: "extension_bytes") }
+                guard extensionCount <= extensions.count - extensionStart else {
+                    throw .invalid(field: "extension_bytes")
+                }
                 guard Int(columns.entity[index]) < entities.count else { throw .invalid(field: "entity") }
                 guard Int(columns.author[index]) < authors.count else { throw .invalid(field: "author") }
                 guard columns.kind[index] <= UInt32(UInt16.max) else { throw .invalid(field: "kind") }
-                result.append(
-                    Operation(
-                        dot: Dot(ReplicaID(columns.replicas[replica]), sequence),
-                        entity: entities[Int(columns.entity[index])],
-                        previous: back == 0 ? 0 : sequence - back,
-                        seen: try nextSeen(count: columns.seenCount[index], last: &lastSeen),
-                        time: HybridTimestamp(milliseconds: sum, counter: UInt16(columns.timeCounter[index])),
-                        author: authors[Int(columns.author[index])],
-                        scope: try nextScope(count: columns.scopeCount[index]),
-                        kind: OperationKind(rawValue: UInt16(columns.kind[index])),
-                        isCritical: columns.critical[index],
-                        body: Array(bodies[bodyStart..<bodyStart + bodyCount]),
-                        extensions: extensionCount == 0
-                            ? [] : Array(extensions[extensionStart..<extensionStart + extensionCount])))
+                let operation = Operation(
+                    dot: Dot(ReplicaID(columns.replicas[replica]), sequence),
+                    entity: entities[Int(columns.entity[index])],
+                    previous: back == 0 ? 0 : sequence - back,
+                    seen: try nextSeen(count: columns.seenCount[index], last: &lastSeen),
+                    time: HybridTimestamp(milliseconds: sum, counter: UInt16(columns.timeCounter[index])),
+                    author: authors[Int(columns.author[index])],
+                    scope: try nextScope(count: columns.scopeCount[index]),
+                    kind: OperationKind(rawValue: UInt16(columns.kind[index])),
+                    isCritical: columns.critical[index],
+                    body: Array(bodies[bodyStart..<bodyStart + bodyCount]),
+                    extensions: extensionCount == 0
+                        ? [] : Array(extensions[extensionStart..<extensionStart + extensionCount]))
+                try operation.check()
+                result.append(operation)
                 bodyStart += bodyCount
                 extensionStart += extensionCount
             }
+            // Nothing may be left over: what no operation takes would travel unhashed.
             guard bodyStart == bodies.count else { throw .invalid(field: "bodies") }
+            guard extensionStart == extensions.count else { throw .invalid(field: "extensions") }
+            guard seenIndex == columns.seenReplica.count, seenIndex == columns.seenSequence.count else {
+                throw .invalid(field: "seen_count")
+            }
+            guard scopeIndex == columns.scopeSite.count else { throw .invalid(field: "scope_count") }
             return result
         }
 
@@ -283,7 +289,6 @@ extension OperationColumns {
             for index in scopeIndex..<end {
                 let site = Int(columns.scopeSite[index])
                 guard site < sites.count else { throw .invalid(field: "scope_site") }
-                if let last = scope.last, last >= sites[site] { throw .invalid(field: "scope_site") }
                 scope.append(sites[site])
             }
             scopeIndex = end
@@ -311,9 +316,6 @@ extension Author {
             throw .invalid(field: "author.level")
         }
         guard let site = SiteCode(wire.site) else { throw .invalid(field: "author.site") }
-        guard wire.name.utf8.count <= 256, wire.department.utf8.count <= 256 else {
-            throw .tooLarge(field: "author.name", count: wire.name.utf8.count, countMax: 256)
-        }
         self.init(
             name: wire.name, role: role, level: level, site: site, department: wire.department,
             catalogVersion: wire.catalogVersion)

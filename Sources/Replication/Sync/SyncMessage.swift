@@ -110,7 +110,11 @@ package enum SyncLimits {
     package static let unacknowledgedBytesMax = 4 * 1024 * 1024
     package static let helloMillisecondsMax: Int64 = 10_000
     package static let clockIntervalMilliseconds: Int64 = 30_000
+    /// Between two answers to the peer's questions for the time; what it asks in between is left unanswered.
+    package static let clockAnswerIntervalMilliseconds: Int64 = 1_000
     package static let reasonBytesMax = 1024
+    /// Depth to which a message may nest; it does so three deep.
+    package static let nestingMax = 8
 }
 
 /// Messages to bytes and back: four bytes of length, big-endian, then the message.
@@ -189,7 +193,7 @@ package enum SyncCodec {
         let wire: WireMessage
         do {
             var options = BinaryDecodingOptions()
-            options.messageDepthLimit = 8
+            options.messageDepthLimit = SyncLimits.nestingMax
             wire = try WireMessage(serializedBytes: bytes, options: options)
         } catch {
             throw .invalid(field: "message")
@@ -202,6 +206,11 @@ package enum SyncCodec {
             return .ack(position: ack.position, digest: SetDigest(count: ack.count, sum: sum))
         case .caughtUp(let caughtUp): return .caughtUp(position: caughtUp.position)
         case .clock(let clock):
+            // The range of a timestamp: differences of two never overflow.
+            let range: Range<Int64> = 0..<1 << 48
+            guard range.contains(clock.originMilliseconds), range.contains(clock.echoMilliseconds) else {
+                throw .invalid(field: "clock")
+            }
             return .clock(originMilliseconds: clock.originMilliseconds, echoMilliseconds: clock.echoMilliseconds)
         case .bye(let bye):
             let reason = String(decoding: bye.reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
@@ -253,6 +262,9 @@ extension WireCursor {
 extension FeedCursor {
     fileprivate init(_ wire: WireCursor) throws(DecodingFailure) {
         guard let sum = ContentHash(wire.sum) else { throw .invalid(field: "cursor.sum") }
+        guard wire.position <= OperationLimits.sequenceMax, wire.count <= OperationLimits.sequenceMax else {
+            throw .invalid(field: "cursor.position")
+        }
         self.init(
             feed: ReplicaID(wire.feed), position: wire.position, digest: SetDigest(count: wire.count, sum: sum))
     }

@@ -92,13 +92,17 @@ package struct SyncSession: ~Copyable {
     private var isReading = false
     private var feedMayHaveMore = true
     private var saidCaughtUpAt: UInt64?
+    private var saidDeliveredAt: UInt64?
     // Receiving.
     private var arrivedCursor: FeedCursor?
+    private var hasReceivedBatch = false
     private var applyingCount = 0
     private var peerCaughtUpAt: UInt64?
     private var appliedPosition: UInt64 = 0
     // Clock.
     private var nextClockAt: Int64 = 0
+    private var clockAskedAt: Int64?
+    private var clockAnsweredAt: Int64?
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -148,7 +152,9 @@ package struct SyncSession: ~Copyable {
         guard case .awaitingVouch = phase else { return [] }
         phase = .established
         sentCursor = cursor
-        return pump()
+        // The peer holds what it presents: an acknowledgement that was lost with the last session is made up for.
+        let known: [Effect] = cursor.position > 0 ? [.saveAcknowledged(cursor)] : []
+        return known + pump()
     }
 
     /// There are new rows in the feed to the peer.
@@ -176,8 +182,12 @@ package struct SyncSession: ~Copyable {
     package mutating func applied(_ end: FeedCursor) -> [Effect] {
         applyingCount -= 1
         appliedPosition = max(appliedPosition, end.position)
-        guard case .established = phase else { return [] }
-        return [.send(.ack(position: end.position, digest: end.digest))] + receivedEverything()
+        switch phase {
+        case .idle, .awaitingHello, .closed: return []
+        // The peer may be further than this side, which still looks for the cursor that it goes on from.
+        case .awaitingVouch, .established:
+            return [.send(.ack(position: end.position, digest: end.digest))] + receivedEverything()
+        }
     }
 
     /// This side ends the session.
@@ -193,6 +203,7 @@ package struct SyncSession: ~Copyable {
             return close(.outOfOrder, "no Hello within \(SyncLimits.helloMillisecondsMax) ms")
         case .established where now.monotonicMilliseconds >= nextClockAt:
             nextClockAt = now.monotonicMilliseconds + SyncLimits.clockIntervalMilliseconds
+            clockAskedAt = now.wallMilliseconds
             return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))]
         case .idle, .awaitingHello, .awaitingVouch, .established, .closed: return []
         }
@@ -233,7 +244,7 @@ package struct SyncSession: ~Copyable {
         var effects: [Effect] = []
         if batch.start != arrivedCursor {
             // The sender may start over, but only at its very beginning and before it has sent anything else.
-            guard batch.start == FeedCursor(feed: peerReplica), applyingCount == 0 else {
+            guard batch.start == FeedCursor(feed: peerReplica), !hasReceivedBatch else {
                 return close(
                     .cursorMismatch,
                     "a batch starts at \(batch.start.position), \(arrivedCursor?.position ?? 0) was expected")
@@ -250,6 +261,7 @@ package struct SyncSession: ~Copyable {
             return close(
                 .hashMismatch, "the batch \(batch.start.position)–\(batch.end.position) does not match its digest")
         }
+        hasReceivedBatch = true
         arrivedCursor = batch.end
         applyingCount += 1
         return effects + [.notice(.remaining(batch.remaining)), .apply(batch)]
@@ -265,15 +277,22 @@ package struct SyncSession: ~Copyable {
         }
         for batch in unacknowledged[...index] { unacknowledgedBytes -= batch.bytes }
         unacknowledged.removeSubrange(...index)
-        var effects: [Effect] = [.saveAcknowledged(end)]
-        if unacknowledged.isEmpty && !feedMayHaveMore && !isReading { effects.append(.notice(.deliveredEverything)) }
-        return effects + pump()
+        return [.saveAcknowledged(end)] + deliveredEverything() + pump()
     }
 
     private mutating func take(clockOrigin origin: Int64, echo: Int64, now: Moment) -> [Effect] {
         guard echo != 0 else {
+            if let last = clockAnsweredAt,
+                now.monotonicMilliseconds - last < SyncLimits.clockAnswerIntervalMilliseconds
+            {
+                return []
+            }
+            clockAnsweredAt = now.monotonicMilliseconds
             return [.send(.clock(originMilliseconds: origin, echoMilliseconds: now.wallMilliseconds))]
         }
+        // Only the answer to what was asked: any other would be a clock of the peer's invention.
+        guard clockAskedAt == origin else { return [] }
+        clockAskedAt = nil
         let roundTrip = max(0, now.wallMilliseconds - origin)
         let offset = echo - (origin + roundTrip / 2)
         return [.notice(.clockOffset(milliseconds: offset, roundTripMilliseconds: roundTrip))]
@@ -294,8 +313,15 @@ package struct SyncSession: ~Copyable {
         if feedMayHaveMore { return pump() }
         guard saidCaughtUpAt != sentCursor.position else { return [] }
         saidCaughtUpAt = sentCursor.position
-        let delivered: [Effect] = unacknowledged.isEmpty ? [.notice(.deliveredEverything)] : []
-        return [.send(.caughtUp(position: sentCursor.position))] + delivered
+        return [.send(.caughtUp(position: sentCursor.position))] + deliveredEverything()
+    }
+
+    /// Once for every position at which the feed was exhausted and all of it acknowledged.
+    private mutating func deliveredEverything() -> [Effect] {
+        guard unacknowledged.isEmpty, saidCaughtUpAt == sentCursor.position, saidDeliveredAt != sentCursor.position
+        else { return [] }
+        saidDeliveredAt = sentCursor.position
+        return [.notice(.deliveredEverything)]
     }
 
     private mutating func receivedEverything() -> [Effect] {

@@ -42,7 +42,9 @@ struct Place: ExpressibleByArgument, Sendable {
 
     init?(argument: String) {
         let parts = argument.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard let department = parts.first, !department.isEmpty, parts.count == 1 || !parts[1].isEmpty else { return nil }
+        guard let department = parts.first, !department.isEmpty, parts.count == 1 || !parts[1].isEmpty else {
+            return nil
+        }
         self.department = department
         site = parts.count == 2 ? parts[1] : nil
     }

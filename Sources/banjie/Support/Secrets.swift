@@ -3,12 +3,11 @@ import Foundation
 /// Reads secrets: from a terminal without echo, otherwise from standard input. Never from arguments, which other users
 /// of the machine can see.
 enum Secrets {
-    /// - Parameter confirming: ask twice on a terminal.
+    /// A terminal is asked twice.
     /// - Returns: nil if there is none, or the two do not agree.
-    static func password(_ prompt: String, confirming: String?) -> String? {
+    static func password(_ prompt: String, confirming: String) -> String? {
         guard isatty(STDIN_FILENO) == 1 else { return readLine(strippingNewline: true) }
         guard let first = ask(prompt) else { return nil }
-        guard let confirming else { return first }
         return ask(confirming) == first ? first : nil
     }
 

@@ -7,10 +7,15 @@ struct ActorOptions: ParsableArguments {
     @Option(name: .customLong("as"), help: hint("操作人（默认 $USER）", "Who acts (default: $USER)"))
     var name: String?
 
-    @Option(help: hint("操作人的部门（默认 $BANJIE_DEPARTMENT 或节点配置）", "Their department (default: $BANJIE_DEPARTMENT, or the node's)"))
+    @Option(
+        help: hint(
+            "操作人的部门（默认 $BANJIE_DEPARTMENT 或节点配置）", "Their department (default: $BANJIE_DEPARTMENT, or the node's)"))
     var department: String?
 
-    @Option(help: hint("角色 agent|dispatcher|supervisor|…（默认 agent）", "agent|dispatcher|supervisor|assessor|auditor|admin (default: agent)"))
+    @Option(
+        help: hint(
+            "角色 agent|dispatcher|supervisor|…（默认 agent）",
+            "agent|dispatcher|supervisor|assessor|auditor|admin (default: agent)"))
     var role: String?
 
     @Option(help: hint("操作人看到的版本，逗号分隔", "The version they were looking at, as `ticket show` gives it"))

@@ -4,7 +4,9 @@ import Node
 struct TicketClose: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "close", abstract: say("办结", "Close it"),
-        discussion: examples("banjie ticket close XIHU-261121-7KQ2-F --confirmed", "banjie ticket close XIHU-261121-7KQ2-F --reason '客户失联'"))
+        discussion: examples(
+            "banjie ticket close XIHU-261121-7KQ2-F --confirmed",
+            "banjie ticket close XIHU-261121-7KQ2-F --reason '客户失联'"))
 
     @OptionGroup var target: TicketTarget
 

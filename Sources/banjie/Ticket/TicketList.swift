@@ -8,7 +8,10 @@ struct TicketList: AsyncParsableCommand {
             "banjie ticket list --status open,inProgress --holder-department NET", "banjie ticket list --text 彩信",
             "banjie ticket list --attention"))
 
-    @Option(help: hint("状态 open|inProgress|replied|fedBack|closed，逗号分隔", "open|inProgress|replied|fedBack|closed, separated by commas"))
+    @Option(
+        help: hint(
+            "状态 open|inProgress|replied|fedBack|closed，逗号分隔",
+            "open|inProgress|replied|fedBack|closed, separated by commas"))
     var status: String?
 
     @Option(help: hint("持有办公点", "Site that holds it"))

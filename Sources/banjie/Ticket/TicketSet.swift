@@ -4,7 +4,9 @@ import Node
 struct TicketSet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: say("修改一个字段", "Set a field"),
-        discussion: examples("banjie ticket set XIHU-261121-7KQ2-F urgency high", "banjie ticket set XIHU-261121-7KQ2-F promisedTime 2026-11-21T18:00:00+08:00"))
+        discussion: examples(
+            "banjie ticket set XIHU-261121-7KQ2-F urgency high",
+            "banjie ticket set XIHU-261121-7KQ2-F promisedTime 2026-11-21T18:00:00+08:00"))
 
     @OptionGroup var target: TicketTarget
 

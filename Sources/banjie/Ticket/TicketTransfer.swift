@@ -3,8 +3,11 @@ import Node
 
 struct TicketTransfer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "transfer", abstract: say("派单、转派；--return 退单", "Dispatch it or pass it on; --return gives it back"),
-        discussion: examples("banjie ticket transfer XIHU-261121-7KQ2-F --to NET@hz.zj --note '请核查基站'", "banjie ticket transfer XIHU-261121-7KQ2-F --return --reason '不属本部门'"))
+        commandName: "transfer",
+        abstract: say("派单、转派；--return 退单", "Dispatch it or pass it on; --return gives it back"),
+        discussion: examples(
+            "banjie ticket transfer XIHU-261121-7KQ2-F --to NET@hz.zj --note '请核查基站'",
+            "banjie ticket transfer XIHU-261121-7KQ2-F --return --reason '不属本部门'"))
 
     @OptionGroup var target: TicketTarget
 

@@ -39,7 +39,8 @@ extension Body {
                     ("title", body.title), ("body", body.body), ("category", body.category),
                     ("urgency", body.urgency == .unknown ? nil : body.urgency.apiName),
                     ("customer", body.customerLabel), ("channel", body.channel), ("number", body.number),
-                    ("department", body.department), ("site", body.site?.rawValue), ("promised", instant(body.promised)),
+                    ("department", body.department), ("site", body.site?.rawValue),
+                    ("promised", instant(body.promised)),
                     ("firstContact", instant(body.firstContact)),
                 ]
             case .setField(let body):

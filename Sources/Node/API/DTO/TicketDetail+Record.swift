@@ -85,7 +85,9 @@ extension TicketDetail.FieldEntry {
         }
         self.init(
             field: state.field.apiName, isConflict: state.writes.count > 1,
-            values: values.sorted { ($0.isDisplayed ? 0 : 1, $0.at, $0.write) < ($1.isDisplayed ? 0 : 1, $1.at, $1.write) })
+            values: values.sorted {
+                ($0.isDisplayed ? 0 : 1, $0.at, $0.write) < ($1.isDisplayed ? 0 : 1, $1.at, $1.write)
+            })
     }
 }
 

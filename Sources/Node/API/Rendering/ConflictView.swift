@@ -12,7 +12,8 @@ struct ConflictView {
                 return "      \(TextLayout.plain(value.value))\(mark)  \(value.author)@\(value.site)  "
                     + "\(presentation.time(value.at))  [\(value.write)]"
             }
-            let command = "banjie conflicts resolve \(ticket) \(field.field) --write \(field.values.first?.write ?? "…")"
+            let command =
+                "banjie conflicts resolve \(ticket) \(field.field) --write \(field.values.first?.write ?? "…")"
             return ["  " + say(TicketTexts.field(field.field))] + values
                 + ["      " + presentation.pair(TicketTexts.resolveWith, command)]
         }
@@ -34,7 +35,8 @@ struct ConflictView {
         if let arbiter = contest.arbiter { lines.append("      " + presentation.pair(TicketTexts.arbiter, arbiter)) }
         lines.append(
             "      "
-                + presentation.pair(TicketTexts.settleWith, "banjie ticket settle \(ticket) --winner \(winner) --reason …"))
+                + presentation.pair(
+                    TicketTexts.settleWith, "banjie ticket settle \(ticket) --winner \(winner) --reason …"))
         return lines
     }
 }

@@ -78,7 +78,8 @@ extension AssessmentTable {
             groupings.map { TextTable.Column(say(AssessmentTexts.grouping($0))) } + [
                 .init(say(AssessmentTexts.onTime), isRight: true), .init(""),
                 .init(say(AssessmentTexts.met), isRight: true), .init(say(AssessmentTexts.late), isRight: true),
-                .init(say(AssessmentTexts.overdue), isRight: true), .init(say(AssessmentTexts.uncertain), isRight: true),
+                .init(say(AssessmentTexts.overdue), isRight: true),
+                .init(say(AssessmentTexts.uncertain), isRight: true),
                 .init(say(AssessmentTexts.contested), isRight: true), .init(say(AssessmentTexts.mean), isRight: true),
             ])
         func add(_ keys: [String], _ counts: Counts) {
@@ -87,7 +88,8 @@ extension AssessmentTable {
                 keys + [
                     presentation.percent(counts.onTimeRate),
                     counts.onTimeRate.map { TextLayout.bar($0, cells: Self.barCells) } ?? "",
-                    "\(counts.met)", "\(counts.late)", "\(counts.overdue)", "\(counts.uncertain)", "\(counts.contested)",
+                    "\(counts.met)", "\(counts.late)", "\(counts.overdue)", "\(counts.uncertain)",
+                    "\(counts.contested)",
                     measured == 0 ? "–" : presentation.duration(counts.elapsedMilliseconds / Int64(measured)),
                 ])
         }
@@ -136,7 +138,9 @@ extension DoctorReport {
             lines += ["", presentation.phrase(NodeTexts.healthy)]
         }
         for finding in findings {
-            lines += ["", "\(finding.check)  \(finding.message)", "  " + presentation.pair(NodeTexts.next, finding.next)]
+            lines += [
+                "", "\(finding.check)  \(finding.message)", "  " + presentation.pair(NodeTexts.next, finding.next),
+            ]
         }
         return TextLayout.plain(lines.joined(separator: "\n")) + "\n"
     }
@@ -166,6 +170,7 @@ extension InitReport {
         ]
         let width = facts.map { TextLayout.width(presentation.phrase($0.0)) }.max() ?? 0
         let lines = facts.map { "\(TextLayout.padded(presentation.phrase($0.0), to: width))  \($0.1)" }
-        return (lines + [presentation.pair(NodeTexts.next, "banjie run --data \(folder)")]).joined(separator: "\n") + "\n"
+        return (lines + [presentation.pair(NodeTexts.next, "banjie run --data \(folder)")]).joined(separator: "\n")
+            + "\n"
     }
 }

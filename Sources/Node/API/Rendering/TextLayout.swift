@@ -101,7 +101,9 @@ enum TextLayout {
 
     /// Without control characters but line breaks: what came from elsewhere does not move the cursor.
     static func plain(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.filter { $0 == "\n" || $0.properties.generalCategory != .control }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.filter { $0 == "\n" || $0.properties.generalCategory != .control }))
     }
 }
 

@@ -46,7 +46,7 @@ enum TicketTexts {
     static let shown = Phrase("显示", "shown")
     static let counting = Phrase("暂计", "counts now")
     static let acceptedMark = Phrase("已接单", "accepted")
-    static let arbiter = Phrase("裁定", "Arbiter")
+    static let arbiter = Phrase("裁定方", "Decided by")
     static let resolveWith = Phrase("解决", "Resolve")
     static let settleWith = Phrase("裁定", "Settle")
     static let locked = Phrase("往返过多，只能由该处裁定去向", "went back and forth too often; only this site may send it on")

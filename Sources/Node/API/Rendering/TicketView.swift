@@ -13,7 +13,8 @@ extension TicketDetail {
 
         var lines: [String] {
             var sections = [header]
-            for section in [custody, clocks, limits, fields, conflicts, contests, chases, timeline] where !section.isEmpty {
+            for section in [custody, clocks, limits, fields, conflicts, contests, chases, timeline]
+            where !section.isEmpty {
                 sections.append(section)
             }
             sections.append([footer])
@@ -30,13 +31,16 @@ extension TicketDetail {
             var lines = [TextLayout.plain("\(ticket.number)  \(ticket.title)"), ticket.id]
             var state = [say(TicketTexts.status(ticket.status))]
             if let verdict = ticket.verdict { state.append(say(TicketTexts.verdict(verdict))) }
-            if let next = ticket.nextDeadline { state.append(presentation.pair(TicketTexts.due, presentation.time(next))) }
+            if let next = ticket.nextDeadline {
+                state.append(presentation.pair(TicketTexts.due, presentation.time(next)))
+            }
             lines.append(state.joined(separator: " · "))
             if let opening = ticket.opening {
                 lines.append(
                     presentation.pair(
                         TicketTexts.openedBy,
-                        "\(place(opening.site, opening.department)) · \(opening.author) · \(presentation.time(opening.at))"))
+                        "\(place(opening.site, opening.department)) · \(opening.author) · \(presentation.time(opening.at))"
+                    ))
             }
             if let custody = ticket.custody {
                 lines.append(presentation.pair(TicketTexts.holder, place(custody.site, custody.department)))
@@ -50,7 +54,8 @@ extension TicketDetail {
             }
             for twin in ticket.twins {
                 lines.append(
-                    presentation.pair(TicketTexts.twins, "\(twin.number.isEmpty ? twin.id : twin.number) \(twin.title)"))
+                    presentation.pair(TicketTexts.twins, "\(twin.number.isEmpty ? twin.id : twin.number) \(twin.title)")
+                )
             }
             if ticket.isPending { lines.append("! " + say(TicketTexts.pending)) }
             if ticket.isFrozen { lines.append("! " + say(TicketTexts.frozen)) }
@@ -72,7 +77,8 @@ extension TicketDetail {
                     ]
                     if entry.delivered == nil { parts.append("(\(say(TicketTexts.underway)))") }
                     if let accepted = entry.accepted {
-                        parts.append("\(say(TicketTexts.accepted)) \(presentation.time(accepted)) \(entry.person ?? "")")
+                        parts.append(
+                            "\(say(TicketTexts.accepted)) \(presentation.time(accepted)) \(entry.person ?? "")")
                     }
                     if let replied = entry.replied {
                         parts.append("\(say(TicketTexts.replied)) \(presentation.time(replied))")
@@ -105,10 +111,13 @@ extension TicketDetail {
             let rows = ticket.limits.map { limit in
                 (
                     say(TicketTexts.subject(limit.subject)), place(limit.site, limit.department), limit,
-                    limit.limitMilliseconds > 0 ? Double(limit.elapsedMilliseconds) / Double(limit.limitMilliseconds) : 0
+                    limit.limitMilliseconds > 0
+                        ? Double(limit.elapsedMilliseconds) / Double(limit.limitMilliseconds) : 0
                 )
             }
-            let widths = (rows.map { TextLayout.width($0.0) }.max() ?? 0, rows.map { TextLayout.width($0.1) }.max() ?? 0)
+            let widths = (
+                rows.map { TextLayout.width($0.0) }.max() ?? 0, rows.map { TextLayout.width($0.1) }.max() ?? 0
+            )
             return titled(
                 TicketTexts.limits,
                 rows.map { name, place, limit, share in
@@ -123,7 +132,9 @@ extension TicketDetail {
             let skipped: Set<String> = ["title", "body"]
             var lines = ticket.fields.filter { !skipped.contains($0.field) && !$0.isConflict }.compactMap { field in
                 field.values.first.map { value in
-                    "  " + TextLayout.plain(presentation.pair(TicketTexts.field(field.field), shown(value.value, field.field)))
+                    "  "
+                        + TextLayout.plain(
+                            presentation.pair(TicketTexts.field(field.field), shown(value.value, field.field)))
                 }
             }
             if let body = ticket.fields.first(where: { $0.field == "body" && !$0.isConflict })?.values.first {
@@ -144,7 +155,8 @@ extension TicketDetail {
         private var conflicts: [String] {
             titled(
                 TicketTexts.conflicts,
-                ConflictView(presentation: presentation).lines(of: ticket.fields.filter(\.isConflict), ticket: ticket.number))
+                ConflictView(presentation: presentation).lines(
+                    of: ticket.fields.filter(\.isConflict), ticket: ticket.number))
         }
 
         private var contests: [String] {

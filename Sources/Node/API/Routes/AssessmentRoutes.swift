@@ -57,7 +57,9 @@ extension APIServices {
         // The kind of limit is always asked for, to tell them apart.
         let groupings = query.groupings.filter { $0 != .step } + [.step]
         for row in try reader.measures(days: query.days, by: groupings, subtree: query.site?.rawValue) {
-            guard let code = row.keys.last.flatMap({ Int($0) }), query.limits.contains(measureCode: code) else { continue }
+            guard let code = row.keys.last.flatMap({ Int($0) }), query.limits.contains(measureCode: code) else {
+                continue
+            }
             var counts = AssessmentTable.Counts()
             counts.met = row.met
             counts.late = row.late
@@ -84,7 +86,8 @@ extension APIServices {
         }
         let rows = sums.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         return AssessmentTable(
-            groupings: query.groupings.map(\.rawValue), from: query.from.map(Self.dayText), to: query.to.map(Self.dayText),
+            groupings: query.groupings.map(\.rawValue), from: query.from.map(Self.dayText),
+            to: query.to.map(Self.dayText),
             site: query.site?.rawValue, now: Instant(now),
             rows: rows.map { AssessmentTable.Row(keys: $0.key, counts: $0.value) }, total: total)
     }

@@ -60,7 +60,10 @@ extension APIServices {
         for (key, value) in request.uri.queryParameters {
             let value = String(value)
             switch key {
-            case "status": filter.statuses = try value.split(separator: ",").map { try named(String($0), "status", TicketStatus.self) }
+            case "status":
+                filter.statuses = try value.split(separator: ",").map {
+                    try named(String($0), "status", TicketStatus.self)
+                }
             case "holderSite": filter.holderSite = try readSite(value, "holderSite").rawValue
             case "holderDepartment": filter.holderDepartment = value
             case "openedSite": filter.openedSite = try readSite(value, "openedSite").rawValue
