@@ -115,7 +115,7 @@ import Tickets
                 .status == 303)
         #expect(await net.act("accept", on: id).status == 303)
         #expect(await net.act("reply", on: id, ["text": "光猫已更换"]).status == 303)
-        let feedback = await desk.act("feedback", on: id, ["text": "已告知客户", "score": "9"])
+        let feedback = await desk.act("feedback", on: id, ["text": "已告知客户", "score": "5"])
         #expect(feedback.header("location") == "/tickets/\(id)?done=feedback")
         #expect(await desk.act("close", on: id, ["confirmed": "1"]).status == 303)
         let summary = try console.summary(id)

@@ -38,6 +38,9 @@ package enum ConsoleLimits {
     /// Rows that are looked at to find them.
     package static let drillScanMax = 50_000
 
+    /// Best score that a customer can give.
+    package static let scoreMax = 5
+
     /// Minutes that the office's time is ahead of UTC.
     package static let utcOffsetMinutes: Int64 = 480
 }

@@ -87,7 +87,7 @@ enum TicketActionReading {
 
     private static func score(_ text: String) throws(ConsoleInputFailure) -> UInt8 {
         guard !text.isEmpty else { return 0 }
-        guard let score = UInt8(text), score <= 10 else { throw .invalidValue }
+        guard let score = UInt8(text), score <= ConsoleLimits.scoreMax else { throw .invalidValue }
         return score
     }
 

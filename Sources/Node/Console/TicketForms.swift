@@ -117,7 +117,7 @@ struct TicketForms {
 
     private var scores: [FormModel.Option] {
         [FormModel.Option(value: "", text: words["score_none"])]
-            + (1...10).map { FormModel.Option(value: String($0), text: String($0)) }
+            + (1...ConsoleLimits.scoreMax).map { FormModel.Option(value: String($0), text: String($0)) }
     }
 
     private func transfer() -> FormModel {
