@@ -110,7 +110,10 @@ let package = Package(
             swiftSettings: settings),
         // The pages in Protocols/ against the code.
         .testTarget(
-            name: "ProtocolTests", dependencies: ["Replication", "Tickets", "Transport", "Node"],
+            name: "ProtocolTests",
+            dependencies: [
+                "Replication", "Tickets", "Transport", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),

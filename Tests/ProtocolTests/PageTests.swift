@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Node
 import Replication
 import Testing
