@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .target(
             name: "Replication",
             dependencies: ["COpenSSL", "CZstd", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
@@ -70,7 +71,7 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "Replication", "Tickets", "ServiceLevels", "Store", "Transport",
+                "CMalloc", "Replication", "Tickets", "ServiceLevels", "Store", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

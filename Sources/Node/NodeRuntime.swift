@@ -1,3 +1,4 @@
+internal import CMalloc
 internal import Foundation
 internal import Hummingbird
 package import Logging
@@ -26,6 +27,8 @@ extension SyncNode {
 
 /// A node at work: its listeners, its link upward, its timers. Runs until it is shut down gracefully.
 package final class NodeRuntime: Service, RuntimeControl {
+    static let memoryArenasMax: Int32 = 2
+
     package let node: SyncNode
     package let folder: DataFolder
     private let configuration: NodeConfiguration
@@ -40,6 +43,9 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
     package init(folder: DataFolder, logger: Logger) throws {
+        // Batches are made on one thread and freed on another: with an arena for each thread, glibc keeps several times
+        // what is in use.
+        mallopt(M_ARENA_MAX, Self.memoryArenasMax)
         self.folder = folder
         configuration = try NodeConfiguration(folder: folder)
         var logger = logger

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import GRDBSQLite
+internal import Replication
 
 /// A prepared statement with our own binds: on the merge path GRDB's arguments cost as much as SQLite itself.
 /// GRDB prepares it and keeps it alive; it belongs to the connection that prepared it.
@@ -61,6 +62,22 @@ final class BoundStatement {
                 }
             } else {
                 sqlite3_bind_text(pointer, index, "", 0, Self.transient)
+            }
+        }
+    }
+
+    /// Binds type, high and low to the first three parameters.
+    func bind(_ entity: EntityID) {
+        bind(1, Int(entity.type.rawValue))
+        bind(2, entity.high)
+        bind(3, entity.low)
+    }
+
+    /// Binds UTF-8 as text.
+    func bindText(_ index: Int32, _ utf8: [UInt8]) {
+        utf8.withUnsafeBufferPointer { buffer in
+            _ = buffer.withMemoryRebound(to: CChar.self) {
+                sqlite3_bind_text(pointer, index, $0.baseAddress, Int32($0.count), Self.transient)
             }
         }
     }

@@ -43,7 +43,8 @@ extension StoreReader {
             rows.bind(1, cursor.position)
             rows.bind(2, peer.id)
             rows.bind(3, SyncLimits.batchOperationsMax)
-            let table = try InternTable(db)
+            let table = try InternTable(db, names: takeNames())
+            defer { giveBack(table.names) }
             var hasher = ContentHasher()
             var batch = OutgoingBatch(start: cursor, end: cursor, operations: [], remaining: 0)
             batch.operations.reserveCapacity(SyncLimits.batchOperationsMax)

@@ -35,6 +35,8 @@ package struct MergeResult: Sendable {
     package var advancedPeers: [SiteCode] = []
     /// Tickets that this commit touched.
     package var touched: [EntityID] = []
+    /// Tickets among them for which this site owes a receipt.
+    package var owingReceipts: [EntityID] = []
     /// Highest timestamp among the operations.
     package var latest = HybridTimestamp.zero
 
@@ -46,17 +48,28 @@ package struct MergeResult: Sendable {
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
 /// changed. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
-    /// One entity while its transaction runs.
+    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
     final class Work {
         let id: Int64
-        let isNew: Bool
+        /// Has no row yet.
+        var isNew: Bool
         var ticket: Ticket
         var digest: SetDigest
         var facts: Int64
+        /// What its row in `ticket` says; nil while that has not been read.
+        var contributions: [UInt8]?
+        /// What the indexes of that row are made of; 0 while it is not known.
+        var queueFacts: Int64 = 0
         /// Children in whose subtree a site takes part, by index in the cache's list.
         var members: Set<Int> = []
+        /// Sites that took part when `members` was last looked at.
+        var siteCount = 0
         /// Numbers that operations of this transaction have given it, by the operation.
         var numbers: [Dot: String] = [:]
+        /// An operation of this transaction may have changed what its row shows.
+        var mayShowMore = false
+        /// The transaction has taken it up.
+        var isTouched = false
 
         init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
             self.id = id
@@ -70,19 +83,22 @@ struct Merge: ~Copyable {
     let db: Database
     let cache: WriterCache
     let catalog: Catalog
+    /// This node's site.
+    let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    private var works: [EntityID: Work] = [:]
     private var order: [Work] = []
     private var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
+    private var scratch: [UInt8] = []
     private(set) var result = MergeResult()
 
-    init(db: Database, cache: WriterCache, catalog: Catalog, now: Int64) {
+    init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
         self.db = db
         self.cache = cache
         self.catalog = catalog
+        self.site = site
         self.now = now
     }
 
@@ -176,6 +192,7 @@ struct Merge: ~Copyable {
 
     private func apply(_ operation: Operation, hash: ContentHash, to work: Work) {
         work.ticket.apply(operation)
+        if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
         work.digest.insert(hash)
         if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
             work.numbers[operation.dot] = body.number
@@ -200,9 +217,10 @@ struct Merge: ~Copyable {
     ) throws {
         apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
-        if !isForEveryone(operation.entity.type) {
+        if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+            work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
-                guard work.ticket.sites.contains(where: { $0.isWithin(child.site) }) else { continue }
+                guard work.ticket.isLetIn(within: child.site) else { continue }
                 work.members.insert(index)
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
@@ -249,11 +267,12 @@ struct Merge: ~Copyable {
     }
 
     private mutating func work(on entity: EntityID) throws -> Work {
-        if let known = works[entity] { return known }
+        if let known = cache.works[entity] {
+            touch(known)
+            return known
+        }
         let find = cache.statements.findEntity
-        find.bind(1, Int(entity.type.rawValue))
-        find.bind(2, entity.high)
-        find.bind(3, entity.low)
+        find.bind(entity)
         let work: Work
         if try find.step() {
             defer { find.reset() }
@@ -268,32 +287,43 @@ struct Merge: ~Copyable {
                 id: find.integer(0), isNew: false, ticket: ticket,
                 digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
                 facts: find.integer(3))
+            work.siteCount = ticket.siteCount
             for (index, child) in cache.children.enumerated()
-            where ticket.sites.contains(where: { $0.isWithin(child.site) }) {
+            where ticket.isLetIn(within: child.site) {
                 work.members.insert(index)
             }
         } else {
             cache.lastEntity += 1
             work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
         }
-        works[entity] = work
-        order.append(work)
+        cache.works[entity] = work
+        touch(work)
         return work
+    }
+
+    private mutating func touch(_ work: Work) {
+        guard !work.isTouched else { return }
+        work.isTouched = true
+        order.append(work)
     }
 
     /// Writes every touched entity once, then the measures, prefixes and feed lengths.
     mutating func finish() throws {
         let statements = cache.statements
         for work in order {
-            let state = work.ticket.encoded()
             if work.ticket.id.type == .ticket {
+                result.touched.append(work.ticket.id)
+            }
+            if work.ticket.id.type == .ticket, work.mayShowMore || work.facts == 0 {
                 let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
                 let facts = row.facts
                 if facts != work.facts {
+                    try row.write(work, statements: statements, rollup: &rollup)
                     work.facts = facts
-                    try row.write(entity: work.id, isNew: work.isNew, statements: statements, rollup: &rollup)
                 }
-                result.touched.append(work.ticket.id)
+                if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
+                    result.owingReceipts.append(work.ticket.id)
+                }
             }
             if work.isNew {
                 let insert = statements.insertEntity
@@ -304,7 +334,7 @@ struct Merge: ~Copyable {
                 insert.bind(5, work.digest.count)
                 work.digest.sum.withBytes { insert.bind(6, $0) }
                 insert.bind(7, work.facts)
-                insert.bind(8, state)
+                work.ticket.withEncoded(using: &scratch) { insert.bind(8, $0) }
                 try insert.run()
             } else {
                 let update = statements.updateEntity
@@ -312,12 +342,17 @@ struct Merge: ~Copyable {
                 update.bind(2, work.digest.count)
                 work.digest.sum.withBytes { update.bind(3, $0) }
                 update.bind(4, work.facts)
-                update.bind(5, state)
+                work.ticket.withEncoded(using: &scratch) { update.bind(5, $0) }
                 try update.run()
             }
+            work.isNew = false
+            work.isTouched = false
+            work.mayShowMore = false
+            work.numbers.removeAll()
         }
         try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
         try writeReplicasAndPeers()
+        cache.works.trim()
     }
 
     private mutating func writeReplicasAndPeers() throws {

@@ -25,18 +25,27 @@ struct PackedEnvelope {
     }
 }
 
+/// What local numbers stand for, as far as it has been looked up. A number never changes its meaning, so this outlives
+/// connections and snapshots.
+struct InternedNames {
+    static let entityCountMax = 4_096
+    static let authorCountMax = 4_096
+
+    fileprivate var replicas: [Int64: ReplicaID] = [:]
+    fileprivate var authors: [Int64: Author] = [:]
+    fileprivate var entities: [Int64: EntityID] = [:]
+}
+
 /// Local numbers back to what they stand for. Filled on demand, one per connection use.
 final class InternTable {
-    private var replicas: [Int64: ReplicaID] = [:]
-    private var authors: [Int64: Author] = [:]
-    private var entities: [Int64: EntityID] = [:]
-    private static let entityCountMax = 16_384
+    private(set) var names: InternedNames
 
     private let replicaStatement: BoundStatement
     private let authorStatement: BoundStatement
     private let entityStatement: BoundStatement
 
-    init(_ db: Database) throws {
+    init(_ db: Database, names: InternedNames = InternedNames()) throws {
+        self.names = names
         replicaStatement = try BoundStatement(db, "SELECT replica FROM replica WHERE id = ?")
         authorStatement = try BoundStatement(
             db, "SELECT name, role, level, site, department, catalog FROM author WHERE id = ?")
@@ -44,17 +53,17 @@ final class InternTable {
     }
 
     func replica(_ id: Int64) throws -> ReplicaID {
-        if let known = replicas[id] { return known }
+        if let known = names.replicas[id] { return known }
         replicaStatement.bind(1, id)
         defer { replicaStatement.reset() }
         guard try replicaStatement.step() else { throw DatabaseError(message: "replica \(id) is missing") }
         let replica = ReplicaID(replicaStatement.unsigned(0))
-        replicas[id] = replica
+        names.replicas[id] = replica
         return replica
     }
 
     func author(_ id: Int64) throws -> Author {
-        if let known = authors[id] { return known }
+        if let known = names.authors[id] { return known }
         authorStatement.bind(1, id)
         defer { authorStatement.reset() }
         guard try authorStatement.step() else { throw DatabaseError(message: "author \(id) is missing") }
@@ -63,19 +72,20 @@ final class InternTable {
             level: AuthorityLevel(rawValue: UInt8(clamping: authorStatement.integer(2))) ?? .branch,
             site: SiteCode(validated: authorStatement.text(3)), department: authorStatement.text(4),
             catalogVersion: UInt32(clamping: authorStatement.integer(5)))
-        authors[id] = author
+        if names.authors.count >= InternedNames.authorCountMax { names.authors.removeAll(keepingCapacity: true) }
+        names.authors[id] = author
         return author
     }
 
     func entity(_ id: Int64) throws -> EntityID {
-        if let known = entities[id] { return known }
+        if let known = names.entities[id] { return known }
         entityStatement.bind(1, id)
         defer { entityStatement.reset() }
         guard try entityStatement.step(), let type = EntityType(rawValue: UInt8(clamping: entityStatement.integer(0)))
         else { throw DatabaseError(message: "entity \(id) is missing") }
         let entity = EntityID(type: type, high: entityStatement.unsigned(1), low: entityStatement.unsigned(2))
-        if entities.count >= Self.entityCountMax { entities.removeAll(keepingCapacity: true) }
-        entities[id] = entity
+        if names.entities.count >= InternedNames.entityCountMax { names.entities.removeAll(keepingCapacity: true) }
+        names.entities[id] = entity
         return entity
     }
 }

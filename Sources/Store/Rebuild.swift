@@ -11,6 +11,7 @@ extension StoreWriter {
     package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
         let count = try transaction { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
+            cache.works.removeAll()
             // The rows themselves stay: the log names entities by their numbers.
             try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
@@ -20,7 +21,7 @@ extension StoreWriter {
             var last: Int64 = 0
             var done = 0
             while done < total {
-                var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+                var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
                 rows.bind(1, last)
                 rows.bind(2, Self.transactionOperationsMax)
                 var read = 0

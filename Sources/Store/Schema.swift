@@ -166,6 +166,8 @@ enum Schema {
         -- Text of operations by arrival, Han characters apart. Follows the log from `search_cursor` in `meta`.
         CREATE VIRTUAL TABLE search USING fts5(
             text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
+        -- Bytes of new entries that are gathered in memory before they are written: fewer segments to merge.
+        INSERT INTO search (search, rank) VALUES ('hashsize', 4194304);
         """
 
     private static let node = """

@@ -4,7 +4,7 @@ internal import Tickets
 
 extension StoreWriter {
     /// Operations that one step of indexing takes in.
-    package static let searchStepOperationsMax = 2_000
+    package static let searchStepOperationsMax = 8_000
 
     /// Takes the next operations of the log into the search index, behind its own cursor.
     /// - Returns: how many operations the index is still behind.
@@ -17,13 +17,16 @@ extension StoreWriter {
             rows.bind(2, Self.searchStepOperationsMax)
             let insert = try BoundStatement(db, "INSERT INTO search (rowid, text) VALUES (?1, ?2)")
             var last = cursor
+            var spaced: [UInt8] = []
             while try rows.step() {
                 last = rows.integer(0)
                 let kind = OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1)))
                 guard let body = try? Body(kind: kind, bytes: rows.bytes(2)), let text = SearchText.text(of: body)
                 else { continue }
                 insert.bind(1, last)
-                insert.bind(2, SearchText.spaced(text))
+                spaced.removeAll(keepingCapacity: true)
+                SearchText.space(text, into: &spaced)
+                insert.bindText(2, spaced)
                 try insert.run()
             }
             if last != cursor { try Meta.set("search_cursor", last, db) }
@@ -36,6 +39,16 @@ extension StoreWriter {
         try write { db in
             try db.execute(sql: "INSERT INTO search (search) VALUES ('delete-all')")
             try Meta.set("search_cursor", 0, db)
+        }
+    }
+}
+
+extension StoreReader {
+    /// Operations that the search index is behind the log.
+    package func searchBacklog() throws -> Int {
+        try read { db in
+            let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+            return Int(last - (try Meta.integer("search_cursor", db) ?? 0))
         }
     }
 }

@@ -9,17 +9,36 @@ package enum SearchText {
     static let queryCharactersMax = 200
 
     package static func spaced(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            if isHan(scalar) {
-                result.append(" ")
-                result.append(scalar)
-                result.append(" ")
-            } else {
-                result.append(scalar)
+        var bytes: [UInt8] = []
+        space(text, into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends the text with a blank before and after each Han character. Works on the bytes: this runs over every
+    /// character that anybody writes.
+    static func space(_ text: String, into bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { utf8 in
+            bytes.reserveCapacity(bytes.count + utf8.count * 5 / 3 + 2)
+            var index = 0
+            while index < utf8.count {
+                let lead = utf8[index]
+                // A string's bytes are whole: the lead byte tells how many follow.
+                let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+                guard length >= 3, index + length <= utf8.count else {
+                    for offset in index..<min(index + length, utf8.count) { bytes.append(utf8[offset]) }
+                    index += length
+                    continue
+                }
+                var code = UInt32(lead & (length == 3 ? 0x0F : 0x07))
+                for offset in 1..<length { code = code << 6 | UInt32(utf8[index + offset] & 0x3F) }
+                let isApart = isHan(code)
+                if isApart { bytes.append(0x20) }
+                for offset in index..<index + length { bytes.append(utf8[offset]) }
+                if isApart { bytes.append(0x20) }
+                index += length
             }
         }
-        return String(result)
     }
 
     /// An FTS5 expression: every blank-separated part of the input is a phrase, and all of them must occur.
@@ -32,8 +51,8 @@ package enum SearchText {
         return phrases.isEmpty ? nil : phrases.joined(separator: " AND ")
     }
 
-    static func isHan(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
+    private static func isHan(_ code: UInt32) -> Bool {
+        switch code {
         case 0x2E80...0x2FDF, 0x3005...0x3007, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF, 0x20000...0x323AF:
             true
         default: false

@@ -2,6 +2,7 @@ internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
 package import Replication
+internal import Synchronization
 
 /// Who this node is, as its store remembers it.
 package struct NodeIdentity: Hashable, Sendable {
@@ -24,9 +25,11 @@ package struct NodeIdentity: Hashable, Sendable {
 /// from anywhere. The database is in WAL mode with synchronous FULL: a commit that has returned is on the disk.
 package enum Store {
     /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
-    static let checkpointPages = 10_000
+    package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
-    static let cacheKibibytes = 32 * 1024
+    package static let cacheKibibytes = 16 * 1024
+    /// Page cache of each reader, KiB: the system's own cache stands behind it.
+    static let readerCacheKibibytes = 2 * 1024
     static let readerCountMax = 3
     static let schemaVersion = 1
 
@@ -84,12 +87,16 @@ package enum Store {
         configuration.label = "banjie"
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA cache_size = -\(cacheKibibytes); PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
         }
         let pool = try DatabasePool(path: folder.database, configuration: configuration)
         try pool.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it enters WAL, after `prepareDatabase`: set FULL afterwards and read it back.
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = \(checkpointPages);
+                    PRAGMA cache_size = -\(cacheKibibytes)
+                    """)
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
             precondition(synchronous == 2, "the writer must be durable")
         }
@@ -121,6 +128,8 @@ package final class StoreReader: Sendable {
     package let identity: NodeIdentity
     let pool: DatabasePool
     private let lock: FolderLock
+    /// Names that the last reader of a feed has looked up; nil while one is at work.
+    private let names = Mutex<InternedNames?>(nil)
 
     init(folder: DataFolder, pool: DatabasePool, identity: NodeIdentity, lock: FolderLock) {
         self.folder = folder
@@ -132,6 +141,17 @@ package final class StoreReader: Sendable {
     deinit {
         // The file is closed before the lock goes: whoever takes it next finds nobody at the database.
         try? pool.close()
+    }
+
+    func takeNames() -> InternedNames {
+        names.withLock { names in
+            defer { names = nil }
+            return names ?? InternedNames()
+        }
+    }
+
+    func giveBack(_ used: InternedNames) {
+        names.withLock { $0 = used }
     }
 
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {

@@ -38,7 +38,7 @@ package final class StoreWriter {
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
     package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
         try transaction { db, cache in
-            var merge = Merge(db: db, cache: cache, catalog: catalog, now: now)
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             for batch in batches { try merge.append(batch) }
             try merge.finish()
             return merge.result
@@ -48,6 +48,23 @@ package final class StoreWriter {
     /// Highest sequence this node's incarnation has written.
     package func lastSequence() throws -> UInt64 {
         try read { cache in cache.replicas[reader.identity.replica]?.highest ?? 0 }
+    }
+
+    /// The CRDT state of an entity as it was last committed; nil if nothing of it has arrived. What was written lately
+    /// is at hand without asking the database.
+    package func state(of id: EntityID) throws -> Ticket? {
+        if let recent = cache?.works[id] { return recent.ticket }
+        return try read { cache in
+            let find = cache.statements.findEntity
+            find.bind(id)
+            guard try find.step() else { return nil }
+            defer { find.reset() }
+            do {
+                return try Ticket(decoding: find.blob(4), id: id)
+            } catch {
+                throw StoreError.corruptState(entity: id, reason: "\(error)")
+            }
+        }
     }
 
     /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
@@ -87,7 +104,7 @@ package final class StoreWriter {
                 guard let ticket = try? Ticket(decoding: rows.blob(4), id: id) else {
                     throw StoreError.corruptState(entity: id, reason: "undecodable")
                 }
-                if ticket.sites.contains(where: { $0.isWithin(site) }) { result.append(rows.integer(0)) }
+                if ticket.isLetIn(within: site) { result.append(rows.integer(0)) }
             }
         }
         return result
@@ -113,6 +130,11 @@ package final class StoreWriter {
         try transaction { db, _ in
             try db.execute(sql: "UPDATE peer SET last_contact = ? WHERE site = ?", arguments: [at, site.rawValue])
         }
+    }
+
+    /// Moves everything from the WAL into the database file and empties the WAL.
+    package func checkpoint() throws {
+        try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
     }
 
     /// Runs a transaction on tables that do not belong to the merge path.
@@ -142,9 +164,13 @@ package final class StoreWriter {
     }
 
     private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
-        if cache == nil { cache = try pool.writeWithoutTransaction { try WriterCache($0) } }
-        guard let cache else { preconditionFailure("the cache was just read") }
-        return try body(cache)
+        let current = cache
+        let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
+            let cache = try current ?? WriterCache(db)
+            return (try body(cache), cache)
+        }
+        cache = kept
+        return value
     }
 }
 

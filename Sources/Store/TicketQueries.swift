@@ -239,9 +239,9 @@ extension StoreReader {
         try forEach(where: "t.status <> \(TicketStatus.closed.rawValue)", body)
     }
 
-    /// Tickets with a transfer that has no receipt yet.
-    package func forEachUndelivered(_ body: (Ticket) throws -> Void) throws {
-        try forEach(where: "t.undelivered > 0", body)
+    /// Tickets with a transfer or a chase that may have no receipt yet.
+    package func forEachAwaitingReceipt(_ body: (Ticket) throws -> Void) throws {
+        try forEach(where: "t.undelivered > 0 OR t.chases > 0", body)
     }
 
     /// Tickets with concurrent values or contested transfers.

@@ -4,14 +4,17 @@ internal import Tickets
 
 /// What `ticket` shows of one ticket, and what the ticket puts into `rollup`.
 struct TicketRow {
-    private let summary: TicketSummary
+    let summary: TicketSummary
     private let number: String
     private let contributions: [UInt8]
     private let measures: [Contribution]
+    /// It has been joined to another ticket, or parted from it.
+    private let hasTwins: Bool
 
     /// - Parameter numbers: labels that operations at hand have given; an empty label leaves the row's as it is.
     init(_ ticket: Ticket, numbers: [Dot: String], catalog: Catalog) {
         summary = ticket.summary()
+        hasTwins = ticket.hasTwinHistory
         number = summary.opening.flatMap { numbers[$0.dot] } ?? ""
         measures = Self.measures(of: summary, catalog: catalog)
         contributions = Contribution.encode(measures)
@@ -38,37 +41,35 @@ struct TicketRow {
         }
     }
 
-    /// A hash of everything the row is written from; a row is written again only when it differs. FNV-1a, 64 bits.
+    /// A hash of everything the row is written from; a row is written again only when it differs. 0: never written.
     var facts: Int64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        func mix(_ value: UInt64) {
-            hash = (hash ^ value) &* 0x100_0000_01B3
-            hash ^= hash >> 32
-        }
-        func mix(_ text: String) {
-            mix(UInt64(text.utf8.count))
-            for byte in text.utf8 { mix(UInt64(byte)) }
-        }
-        mix(UInt64(summary.status.rawValue))
-        mix(summary.opening?.dot.replica.rawValue ?? 0)
-        mix(summary.opening?.dot.sequence ?? 0)
-        mix(UInt64(bitPattern: openedAt))
-        mix(summary.custody?.id.replica.rawValue ?? 0)
-        mix(summary.custody?.id.sequence ?? 0)
-        mix(holderSite)
-        mix(holderDepartment)
-        mix(UInt64(bitPattern: holderSince))
-        mix(summary.category ?? "")
-        mix(UInt64(summary.urgency.rawValue))
-        mix(title?.replica.rawValue ?? 0)
-        mix(title?.sequence ?? 0)
-        mix(UInt64(conflicts))
-        mix(UInt64(contested))
-        mix(UInt64(chases))
-        mix(UInt64(undelivered))
-        for byte in contributions { mix(UInt64(byte)) }
-        // 0 means "never written".
-        return Int64(bitPattern: hash) == 0 ? 1 : Int64(bitPattern: hash)
+        var hash = FactsHash()
+        hash.mix(summary.opening?.dot.replica.rawValue ?? 0)
+        hash.mix(summary.opening?.dot.sequence ?? 0)
+        hash.mix(summary.custody?.id.replica.rawValue ?? 0)
+        hash.mix(summary.custody?.id.sequence ?? 0)
+        hash.mix(UInt64(bitPattern: queueFacts))
+        hash.mix(UInt64(bitPattern: holderSince))
+        hash.mix(summary.category ?? "")
+        hash.mix(UInt64(summary.urgency.rawValue))
+        hash.mix(title?.replica.rawValue ?? 0)
+        hash.mix(title?.sequence ?? 0)
+        hash.mix(UInt64(chases))
+        contributions.withUnsafeBytes { hash.mix($0) }
+        return hash.value
+    }
+
+    /// The part of it that indexes are made of.
+    private var queueFacts: Int64 {
+        var hash = FactsHash()
+        hash.mix(UInt64(summary.status.rawValue))
+        hash.mix(UInt64(bitPattern: openedAt))
+        hash.mix(holderSite)
+        hash.mix(holderDepartment)
+        hash.mix(UInt64(conflicts))
+        hash.mix(UInt64(contested))
+        hash.mix(UInt64(undelivered))
+        return hash.value
     }
 
     private var openedAt: Int64 { summary.opening?.at ?? 0 }
@@ -81,59 +82,103 @@ struct TicketRow {
     private var chases: Int { summary.chases.reduce(0) { $1.isAnswered ? $0 : $0 + 1 } }
     private var undelivered: Int { summary.links.reduce(0) { $1.delivered == nil ? $0 + 1 : $0 } }
 
-    func write(entity: Int64, isNew: Bool, statements: WriterStatements, rollup: inout RollupDelta) throws {
-        if !isNew {
-            let find = statements.findContributions
-            find.bind(1, entity)
-            if try find.step() {
-                defer { find.reset() }
-                let former = find.blob(0)
-                if !former.elementsEqual(contributions) {
-                    let old: [Contribution]
-                    do {
-                        old = try Contribution.decode(former)
-                    } catch {
-                        throw StoreError.corruptState(entity: summary.id, reason: "contributions: \(error)")
-                    }
-                    for contribution in old { rollup.add(contribution, sign: -1) }
-                    for contribution in measures { rollup.add(contribution, sign: 1) }
-                }
-            } else {
-                for contribution in measures { rollup.add(contribution, sign: 1) }
+    func write(_ work: Merge.Work, statements: WriterStatements, rollup: inout RollupDelta) throws {
+        let former = try work.contributions ?? formerContributions(of: work, statements)
+        if former != contributions {
+            let old: [Contribution]
+            do {
+                old = try former.withUnsafeBytes { try Contribution.decode($0) }
+            } catch {
+                throw StoreError.corruptState(entity: summary.id, reason: "contributions: \(error)")
             }
-        } else {
+            for contribution in old { rollup.add(contribution, sign: -1) }
             for contribution in measures { rollup.add(contribution, sign: 1) }
         }
-        let row = statements.writeTicket
-        row.bind(1, entity)
-        row.bind(2, number)
-        row.bind(3, Int(summary.status.rawValue))
-        row.bind(4, openedAt)
-        row.bind(5, summary.opening?.site.rawValue ?? "")
-        row.bind(6, summary.opening?.department ?? "")
-        row.bind(7, holderSite)
-        row.bind(8, holderDepartment)
-        row.bind(9, holderSince)
-        row.bind(10, summary.category ?? "")
-        row.bind(11, Int(summary.urgency.rawValue))
-        row.bind(12, title?.replica.rawValue ?? 0)
-        row.bind(13, title?.sequence ?? 0)
-        row.bind(14, conflicts)
-        row.bind(15, contested)
-        row.bind(16, chases)
-        row.bind(17, undelivered)
-        row.bind(18, contributions)
-        try row.run()
-        if !summary.twins.isEmpty || !isNew {
-            statements.clearTwins.bind(1, entity)
-            try statements.clearTwins.run()
-            for twin in summary.twins {
-                statements.insertTwin.bind(1, entity)
-                statements.insertTwin.bind(2, Array("\(twin)".utf8))
-                try statements.insertTwin.run()
-            }
+        work.contributions = contributions
+        let queue = queueFacts
+        if work.facts == 0 {
+            try run(statements.insertTicket, 1...18, of: work)
+        } else {
+            try run(statements.updateTicket, [1, 5, 6, 9, 10, 11, 12, 13, 16, 18], of: work)
+            if queue != work.queueFacts { try run(statements.updateTicketQueue, [1, 3, 4, 7, 8, 14, 15, 17], of: work) }
+            if !number.isEmpty { try run(statements.updateTicketNumber, 1...2, of: work) }
+        }
+        work.queueFacts = queue
+        guard hasTwins else { return }
+        statements.clearTwins.bind(1, work.id)
+        try statements.clearTwins.run()
+        for twin in summary.twins {
+            statements.insertTwin.bind(1, work.id)
+            statements.insertTwin.bind(2, Array("\(twin)".utf8))
+            try statements.insertTwin.run()
         }
     }
+
+    /// Binds the columns of `ticket` with these numbers, from 1, in the order of the schema.
+    private func run(_ row: BoundStatement, _ columns: some Sequence<Int32>, of work: Merge.Work) throws {
+        for column in columns {
+            switch column {
+            case 1: row.bind(column, work.id)
+            case 2: row.bind(column, number)
+            case 3: row.bind(column, Int(summary.status.rawValue))
+            case 4: row.bind(column, openedAt)
+            case 5: row.bind(column, summary.opening?.site.rawValue ?? "")
+            case 6: row.bind(column, summary.opening?.department ?? "")
+            case 7: row.bind(column, holderSite)
+            case 8: row.bind(column, holderDepartment)
+            case 9: row.bind(column, holderSince)
+            case 10: row.bind(column, summary.category ?? "")
+            case 11: row.bind(column, Int(summary.urgency.rawValue))
+            case 12: row.bind(column, title?.replica.rawValue ?? 0)
+            case 13: row.bind(column, title?.sequence ?? 0)
+            case 14: row.bind(column, conflicts)
+            case 15: row.bind(column, contested)
+            case 16: row.bind(column, chases)
+            case 17: row.bind(column, undelivered)
+            default: row.bind(column, contributions)
+            }
+        }
+        try row.run()
+    }
+
+    private func formerContributions(of work: Merge.Work, _ statements: WriterStatements) throws -> [UInt8] {
+        guard !work.isNew else { return [] }
+        let find = statements.findContributions
+        find.bind(1, work.id)
+        guard try find.step() else { return [] }
+        defer { find.reset() }
+        return find.bytes(0)
+    }
+}
+
+/// FNV-1a over words, 64 bits.
+private struct FactsHash {
+    private var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    mutating func mix(_ value: UInt64) {
+        hash = (hash ^ value) &* 0x100_0000_01B3
+        hash ^= hash >> 32
+    }
+
+    mutating func mix(_ text: String) {
+        var text = text
+        text.withUTF8 { mix(UnsafeRawBufferPointer($0)) }
+    }
+
+    mutating func mix(_ bytes: UnsafeRawBufferPointer) {
+        mix(UInt64(bytes.count))
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        while offset < bytes.count {
+            mix(UInt64(bytes[offset]))
+            offset += 1
+        }
+    }
+
+    var value: Int64 { hash == 0 ? 1 : Int64(bitPattern: hash) }
 }
 
 extension Int64 {

@@ -1,5 +1,47 @@
 internal import GRDB
 internal import Replication
+internal import Tickets
+
+/// Entities as they were last written, decoded. A ticket comes up again and again while it is worked on: with these
+/// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
+/// to the younger, and when that is full the older one is dropped.
+struct RecentWorks {
+    /// Events, which are most of the memory, that a generation may have: about 8 MiB.
+    static let generationEventsMax = 32_000
+
+    private var young: [EntityID: Merge.Work] = [:]
+    private var old: [EntityID: Merge.Work] = [:]
+    private var youngEvents = 0
+
+    subscript(entity: EntityID) -> Merge.Work? {
+        mutating get {
+            if let work = young[entity] { return work }
+            guard let work = old.removeValue(forKey: entity) else { return nil }
+            insert(work, entity)
+            return work
+        }
+        set {
+            if let newValue { insert(newValue, entity) }
+        }
+    }
+
+    private mutating func insert(_ work: Merge.Work, _ entity: EntityID) {
+        young[entity] = work
+        youngEvents += work.ticket.operationCount + 4
+    }
+
+    /// Only once everything touched has been written: until then an entity must not be read anew.
+    mutating func trim() {
+        guard youngEvents > Self.generationEventsMax else { return }
+        old = young
+        young.removeAll(keepingCapacity: false)
+        youngEvents = 0
+    }
+
+    mutating func removeAll() {
+        self = RecentWorks()
+    }
+}
 
 /// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
 /// transaction fails, and read again from what is really committed.
@@ -58,6 +100,7 @@ final class WriterCache {
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    var works = RecentWorks()
     let statements: WriterStatements
 
     init(_ db: Database) throws {
@@ -150,7 +193,10 @@ final class WriterStatements {
     let updatePeer: BoundStatement
     let updateReceived: BoundStatement
     let park: BoundStatement
-    let writeTicket: BoundStatement
+    let insertTicket: BoundStatement
+    let updateTicket: BoundStatement
+    let updateTicketQueue: BoundStatement
+    let updateTicketNumber: BoundStatement
     let findContributions: BoundStatement
     let addRollup: BoundStatement
     let dropEmptyRollup: BoundStatement
@@ -189,19 +235,23 @@ final class WriterStatements {
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
             """)
-        writeTicket = try prepare(
+        insertTicket = try prepare(
+            "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+        // An update moves the entries of every index that one of its columns is in, changed or not: what an index needs
+        // is only set when it has changed.
+        updateTicket = try prepare(
             """
-            INSERT INTO ticket VALUES
-                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-            ON CONFLICT (entity) DO UPDATE SET
-                number = CASE excluded.number WHEN '' THEN number ELSE excluded.number END, status = excluded.status, opened = excluded.opened,
-                opened_site = excluded.opened_site, accepting_department = excluded.accepting_department,
-                holder_site = excluded.holder_site, holder_department = excluded.holder_department,
-                holder_since = excluded.holder_since, category = excluded.category, urgency = excluded.urgency,
-                title_replica = excluded.title_replica, title_sequence = excluded.title_sequence,
-                conflicts = excluded.conflicts, contested = excluded.contested, chases = excluded.chases,
-                undelivered = excluded.undelivered, contributions = excluded.contributions
+            UPDATE ticket SET opened_site = ?5, accepting_department = ?6, holder_since = ?9, category = ?10,
+                urgency = ?11, title_replica = ?12, title_sequence = ?13, chases = ?16, contributions = ?18
+            WHERE entity = ?1
             """)
+        updateTicketQueue = try prepare(
+            """
+            UPDATE ticket SET status = ?3, opened = ?4, holder_site = ?7, holder_department = ?8, conflicts = ?14,
+                contested = ?15, undelivered = ?17
+            WHERE entity = ?1
+            """)
+        updateTicketNumber = try prepare("UPDATE ticket SET number = ?2 WHERE entity = ?1")
         findContributions = try prepare("SELECT contributions FROM ticket WHERE entity = ?1")
         addRollup = try prepare(
             """

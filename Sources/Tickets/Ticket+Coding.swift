@@ -39,6 +39,19 @@ extension Ticket {
         }
     }
 
+    /// The same bytes in memory that is used again and again; they are valid while `body` runs.
+    package func withEncoded<Result>(
+        using scratch: inout [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let needed = encodedBytesMax
+        if scratch.count < needed { scratch = [UInt8](repeating: 0, count: needed * 2) }
+        return try scratch.withUnsafeMutableBufferPointer { buffer in
+            var writer = StateWriter(buffer)
+            write(into: &writer)
+            return try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<writer.count]))
+        }
+    }
+
     /// No state takes more: every number at its longest.
     private var encodedBytesMax: Int {
         let numbers =

@@ -71,6 +71,24 @@ package struct Ticket: Hashable, Sendable {
         siteTexts.map { SiteCode(validated: texts[Int($0)].text) }
     }
 
+    /// Whether it was ever joined to another ticket or parted from one.
+    package var hasTwinHistory: Bool {
+        events.contains { $0.kind == Kind.joinTwins.rawValue || $0.kind == Kind.separateTwins.rawValue }
+    }
+
+    /// How many sites take part; a change of it is a change of `sites`.
+    package var siteCount: Int { siteTexts.count }
+
+    /// Whether a site takes part.
+    package func isLetIn(_ site: SiteCode) -> Bool {
+        siteTexts.contains { texts[Int($0)].text == site.rawValue }
+    }
+
+    /// Whether a site or one below it takes part. Takes no memory: the merge asks for every operation and child.
+    package func isLetIn(within root: SiteCode) -> Bool {
+        siteTexts.contains { SiteCode(validated: texts[Int($0)].text).isWithin(root) }
+    }
+
     /// Highest sequence of each replica.
     package var version: VersionVector {
         VersionVector(events.indices.map(dot(at:)))

@@ -77,6 +77,18 @@ package struct TicketSummary: Hashable, Sendable {
         state(of: .urgency)?.number.flatMap { UInt8(exactly: $0) }.flatMap(Urgency.init) ?? .unknown
     }
 
+    /// What a site has received and not acknowledged: transfers to it, and chases while it holds the ticket.
+    package func receiptsOwed(by site: SiteCode) -> [Dot] {
+        let transfers = links.filter { $0.delivered == nil && isTarget(site, of: $0.transfer) }.map(\.transfer)
+        guard custody?.site == site else { return transfers }
+        return transfers + chases.filter { !$0.isDelivered }.map(\.dot)
+    }
+
+    private func isTarget(_ site: SiteCode, of transfer: Dot) -> Bool {
+        path.contains { $0.id == transfer && $0.site == site }
+            || contested.contains { $0.candidates.contains { $0.dot == transfer && $0.site == site } }
+    }
+
     package struct Opening: Hashable, Sendable {
         package var dot: Dot
         package var at: Int64

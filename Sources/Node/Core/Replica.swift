@@ -6,8 +6,10 @@ package import Tickets
 package struct ReplicaEffects: Sendable {
     /// Peers whose feed has grown: their sessions read on.
     package var advancedPeers: [SiteCode] = []
-    /// Tickets touched, for receipts, deadlines and whoever watches.
+    /// Tickets touched, for deadlines and whoever watches.
     package var touched: [EntityID] = []
+    /// Tickets among them for which this site owes a receipt.
+    package var owingReceipts: [EntityID] = []
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
@@ -15,6 +17,7 @@ package struct ReplicaEffects: Sendable {
     init(_ result: MergeResult) {
         advancedPeers = result.advancedPeers
         touched = result.touched
+        owingReceipts = result.owingReceipts
         insertedCount = result.insertedCount
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
@@ -73,7 +76,7 @@ package final class Replica {
     /// - Throws: `Refusal` with what to do instead; `StoreError`.
     package func execute(_ command: TicketCommand, by author: Author, now: Int64) throws -> Executed {
         let reader = reader
-        let ticket = try command.ticket.flatMap { try reader.state(of: $0) }
+        let ticket = try command.ticket.flatMap { try writer.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
@@ -106,7 +109,7 @@ package final class Replica {
         now: Int64, _ body: (inout AppendTransaction) throws -> Void
     ) throws -> ReplicaEffects {
         var transaction = AppendTransaction(
-            replica: identity.replica, reader: reader, clock: clock, sequence: lastSequence, now: now)
+            replica: identity.replica, writer: writer, clock: clock, sequence: lastSequence, now: now)
         try body(&transaction)
         guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
         clock = transaction.clock
@@ -130,16 +133,16 @@ package final class Replica {
 /// Operations on their way into one commit, and the tickets as they will be after it.
 package struct AppendTransaction {
     private let replica: ReplicaID
-    private let reader: StoreReader
+    private let writer: StoreWriter
     private let now: Int64
     private(set) var clock: HybridClock
     private var sequence: UInt64
     private var tickets: [EntityID: Ticket] = [:]
     package private(set) var operations: [Operation] = []
 
-    init(replica: ReplicaID, reader: StoreReader, clock: HybridClock, sequence: UInt64, now: Int64) {
+    init(replica: ReplicaID, writer: StoreWriter, clock: HybridClock, sequence: UInt64, now: Int64) {
         self.replica = replica
-        self.reader = reader
+        self.writer = writer
         self.clock = clock
         self.sequence = sequence
         self.now = now
@@ -148,7 +151,7 @@ package struct AppendTransaction {
     /// The entity as it stands, with what this transaction has appended.
     package mutating func ticket(_ id: EntityID) throws -> Ticket {
         if let known = tickets[id] { return known }
-        let ticket = try reader.state(of: id) ?? Ticket(id: id)
+        let ticket = try writer.state(of: id) ?? Ticket(id: id)
         tickets[id] = ticket
         return ticket
     }
@@ -163,6 +166,8 @@ package struct AppendTransaction {
         _ body: Body, to id: EntityID, author: Author, scope: [SiteCode] = []
     ) throws -> Dot {
         var ticket = try ticket(id)
+        // The only copy: to apply an operation does not copy the state.
+        tickets[id] = nil
         sequence += 1
         let operation = Operation(
             dot: Dot(replica, sequence), entity: id, previous: ticket.previous(of: replica), seen: ticket.seen(),

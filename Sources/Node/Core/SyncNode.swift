@@ -24,6 +24,7 @@ package actor SyncNode {
 
     private let replica: Replica
     private var isIndexing = false
+    private var isIndexingPlanned = false
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
@@ -127,12 +128,26 @@ package actor SyncNode {
                 "operations parked: their origin cannot be justified yet",
                 metadata: ["count": "\(effects.parkedCount)"])
         }
-        writeReceipts(touched: effects.touched, isLocal: isLocal)
+        if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
-        if isLocal { advanceSearchLater() }
+        if isLocal { advanceSearchSoon() }
     }
 
     // MARK: Search
+
+    /// How long an operation of this node's people may wait for the index: commands one after the other share a step,
+    /// which is a commit of its own.
+    static let searchDelayMilliseconds = 200
+
+    private func advanceSearchSoon() {
+        guard !isIndexingPlanned else { return }
+        isIndexingPlanned = true
+        Task {
+            try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
+            isIndexingPlanned = false
+            advanceSearchLater()
+        }
+    }
 
     /// Steps of indexing, each a transaction of its own, when nothing else waits.
     private func advanceSearchLater() {
@@ -160,21 +175,21 @@ package actor SyncNode {
         guard value else { return }
         var waiting: [EntityID] = []
         do {
-            try reader.forEachUndelivered { waiting.append($0.id) }
+            try reader.forEachAwaitingReceipt { if $0.isLetIn(identity.site) { waiting.append($0.id) } }
         } catch {
             logger.error("transfers without a receipt cannot be read", metadata: ["error": "\(error)"])
         }
-        writeReceipts(touched: waiting, isLocal: false)
+        writeReceipts(for: waiting)
     }
 
     /// A transfer to this site that is visible here gets its receipt: the department's clock starts.
-    private func writeReceipts(touched: [EntityID], isLocal: Bool) {
-        guard isLocal || isCaughtUp, !touched.isEmpty else { return }
+    private func writeReceipts(for tickets: [EntityID]) {
+        guard !tickets.isEmpty else { return }
         do {
             let effects = try replica.appending(now: clock.now()) { transaction in
-                for id in touched where id.type == .ticket {
+                for id in tickets {
                     let ticket = try transaction.ticket(id)
-                    for target in ticket.receiptsOwed(by: identity.site) {
+                    for target in ticket.summary().receiptsOwed(by: identity.site) {
                         try transaction.append(
                             .delivered(DeliveredBody(target: target)), to: id, author: replica.systemAuthor)
                     }
@@ -184,23 +199,6 @@ package actor SyncNode {
         } catch {
             logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
         }
-    }
-}
-
-extension Ticket {
-    /// What this site has received and not acknowledged: transfers to it, and chases while it holds the ticket.
-    func receiptsOwed(by site: SiteCode) -> [Dot] {
-        guard sites.contains(site) else { return [] }
-        let summary = summary()
-        let travelling = summary.links.filter { $0.delivered == nil }.map(\.transfer)
-        let transfers = travelling.filter { transfer in
-            summary.path.contains { $0.id == transfer && $0.site == site }
-                || summary.contested.contains { contest in
-                    contest.candidates.contains { $0.dot == transfer && $0.site == site }
-                }
-        }
-        guard summary.custody?.site == site else { return transfers }
-        return transfers + summary.chases.filter { !$0.isDelivered }.map(\.dot)
     }
 }
 
@@ -302,6 +300,8 @@ package final class LinkTable: Sendable {
         package var sentOperations: UInt64 = 0
         package var receivedBytes: UInt64 = 0
         package var sentBytes: UInt64 = 0
+        /// Of this node's feed to the peer, what the peer holds durably.
+        package var acknowledgedPosition: UInt64 = 0
 
         package init() {}
     }

@@ -24,6 +24,12 @@ struct PeerLink {
         case streamEnded(String)
     }
 
+    /// What goes out, in order. Batches are encoded and compressed by the task that writes, while the next is read.
+    private enum Outgoing: Sendable {
+        case frame([UInt8])
+        case batch(OutgoingBatch, compressed: Bool)
+    }
+
     /// How a session ended.
     struct Ending: Sendable {
         var code: ByeCode
@@ -59,7 +65,7 @@ struct PeerLink {
             SyncSession.Configuration(
                 site: node.identity.site, replica: node.identity.replica, peerSite: site, received: received ?? nil))
         let (inputs, feed) = AsyncStream<Input>.makeStream()
-        let (frames, outbox) = AsyncStream<[UInt8]>.makeStream()
+        let (frames, outbox) = AsyncStream<Outgoing>.makeStream()
         let subscription = node.subscribers.add { peers in
             if peers.contains(site) { feed.yield(.feedAdvanced) }
         }
@@ -139,22 +145,18 @@ struct PeerLink {
     @discardableResult
     private func perform(
         _ effects: [SyncSession.Effect], feed: AsyncStream<Input>.Continuation,
-        outbox: AsyncStream<[UInt8]>.Continuation, ending: inout Ending
+        outbox: AsyncStream<Outgoing>.Continuation, ending: inout Ending
     ) -> Bool {
         for effect in effects {
             switch effect {
             case .send(let message): send(message, outbox)
             case .sendBatch(let batch, let compressed):
-                do {
-                    outbox.yield(try SyncCodec.encode(batch, compressed: compressed))
-                    node.links.update(site) { $0.sentOperations += UInt64(batch.operations.count) }
-                } catch {
-                    feed.yield(.failed(.storeFailure, "a batch cannot be encoded: \(error)"))
-                }
+                outbox.yield(.batch(batch, compressed: compressed))
             case .vouch(let presented): vouch(presented, feed)
             case .readFeed(let cursor): readFeed(after: cursor, feed)
             case .apply(let batch): apply(batch, feed)
-            case .saveAcknowledged: break
+            case .saveAcknowledged(let cursor):
+                node.links.update(site) { $0.acknowledgedPosition = cursor.position }
             case .notice(let notice): take(notice)
             case .close(let code, let reason):
                 ending.code = code
@@ -165,9 +167,9 @@ struct PeerLink {
         return false
     }
 
-    private func send(_ message: SyncMessage, _ outbox: AsyncStream<[UInt8]>.Continuation) {
+    private func send(_ message: SyncMessage, _ outbox: AsyncStream<Outgoing>.Continuation) {
         do {
-            outbox.yield(try SyncCodec.encode(message))
+            outbox.yield(.frame(try SyncCodec.encode(message)))
         } catch {
             preconditionFailure("a message of known fields always encodes: \(error)")
         }
@@ -278,11 +280,19 @@ struct PeerLink {
         }
     }
 
-    private func write(_ frames: AsyncStream<[UInt8]>, reportingTo feed: AsyncStream<Input>.Continuation) async {
+    private func write(_ frames: AsyncStream<Outgoing>, reportingTo feed: AsyncStream<Input>.Continuation) async {
         do {
-            for await frame in frames {
-                node.links.update(site) { $0.sentBytes += UInt64(frame.count) }
+            for await outgoing in frames {
+                let frame: [UInt8]
+                switch outgoing {
+                case .frame(let bytes): frame = bytes
+                case .batch(let batch, let compressed): frame = try SyncCodec.encode(batch, compressed: compressed)
+                }
                 try await stream.write(ByteBuffer(bytes: frame))
+                node.links.update(site) { status in
+                    status.sentBytes += UInt64(frame.count)
+                    if case .batch(let batch, _) = outgoing { status.sentOperations += UInt64(batch.operations.count) }
+                }
             }
             try stream.finish()
         } catch {

@@ -6,7 +6,7 @@ internal import SwiftProtobuf
 /// Source: Protocols/sync.md §4. About 2 µs an operation each way.
 package enum OperationColumns {
     /// Operations in one run; also what one message may carry.
-    package static let operationCountMax = 500
+    package static let operationCountMax = 1_000
 
     package static func encode(_ operations: some Collection<Operation>) -> WireOperationColumns {
         var encoder = Encoder()

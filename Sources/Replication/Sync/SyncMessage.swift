@@ -106,7 +106,7 @@ package enum ByeCode: UInt32, Sendable, CaseIterable {
 package enum SyncLimits {
     package static let messageBytesMax = 1024 * 1024
     package static let batchOperationsMax = OperationColumns.operationCountMax
-    package static let batchBytesMax = 256 * 1024
+    package static let batchBytesMax = 512 * 1024
     package static let unacknowledgedBytesMax = 4 * 1024 * 1024
     package static let helloMillisecondsMax: Int64 = 10_000
     package static let clockIntervalMilliseconds: Int64 = 30_000
