@@ -27,6 +27,8 @@ package struct MergeBatch: Sendable {
 
 /// What one commit has done.
 package struct MergeResult: Sendable {
+    /// Batches taken in; the others are for the next transaction.
+    package var batchCount = 0
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
@@ -104,6 +106,7 @@ struct Merge: ~Copyable {
 
     /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.
     mutating func append(_ batch: MergeBatch) throws {
+        result.batchCount += 1
         let source: WriterCache.PeerEntry?
         switch batch.source {
         case .local: source = nil
