@@ -181,7 +181,10 @@ import Testing
         (
             "entity_replica",
             {
-                $0.entityReplica[0] = 9; $0.entityLow = [1]; $0.entityHigh.removeLast(); $0.entityLowRaw.removeLast()
+                $0.entityReplica[0] = 9
+                $0.entityLow.append(1)
+                $0.entityHigh.removeLast()
+                $0.entityLowRaw.removeLast()
             }
         ),
         ("entity_type", { $0.entityType[0] = 5 }), ("entity_type", { $0.entityType[0] = 257 }),
