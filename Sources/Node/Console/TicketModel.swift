@@ -13,6 +13,7 @@ struct TicketModel {
     struct StepRow {
         var name: String
         var holder: String
+        var holderSite: String
         var started: String
         var due: String
         var limit: String
@@ -251,7 +252,7 @@ struct TicketModelBuilder {
             let isTotal = if case .step = verdict.subject { false } else { true }
             return TicketModel.StepRow(
                 name: words.subject(verdict.subject),
-                holder: "\(words.department(verdict.department)) · \(verdict.site)",
+                holder: words.department(verdict.department), holderSite: verdict.site.rawValue,
                 started: compact(verdict.started), due: compact(verdict.due),
                 limit: words.duration(verdict.limitMilliseconds), elapsed: words.duration(verdict.elapsedMilliseconds),
                 bar: bar, verdict: words.verdict(verdict.state), level: bar.level, isTotal: isTotal)

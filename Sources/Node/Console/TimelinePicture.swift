@@ -172,7 +172,7 @@ struct TimelinePicture {
         var width = 0
         for (index, character) in text.enumerated() {
             width += character.isASCII ? 1 : 2
-            if width > 25 { return text.prefix(max(0, index - 1)) + "…" }
+            if width > 22 { return text.prefix(max(0, index - 1)) + "…" }
         }
         return text
     }
@@ -252,7 +252,9 @@ struct TimelinePicture {
         }
         for custody in path {
             if custody.variant == nil { mark(custody.since, "open", custody, words["kind_open"]) }
-            if custody.variant != nil { mark(custody.delivered, "receipt", custody, words["kind_delivered"]) }
+            if custody.variant != nil, !custody.isReceiptMissing {
+                mark(custody.delivered, "receipt", custody, words["kind_delivered"])
+            }
             mark(custody.accepted, "accept", custody, words["kind_accept"])
             mark(custody.replied, "reply", custody, words["kind_reply"])
         }
