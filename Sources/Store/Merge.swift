@@ -126,7 +126,9 @@ struct Merge: ~Copyable {
             result.duplicateCount += 1
             return
         }
-        if let reason = Origin.doubt(of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) }) {
+        if let reason = Origin.doubt(
+            of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) })
+        {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
@@ -146,7 +148,9 @@ struct Merge: ~Copyable {
         find.bind(2, dot.sequence)
         guard try find.step() else { return false }
         defer { find.reset() }
-        guard let stored = ContentHash(find.blob(1)) else { throw StoreError.corruptRow(arrival: find.integer(0), dot: dot) }
+        guard let stored = ContentHash(find.blob(1)) else {
+            throw StoreError.corruptRow(arrival: find.integer(0), dot: dot)
+        }
         guard stored == hash else {
             throw StoreError.conflictingHistory(dot: dot, stored: stored, received: hash)
         }

@@ -97,9 +97,10 @@ package final class Replica {
     package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
         let result = try writer.commit(batches, now: now)
         clock.observe(result.latest, wall: now)
-        if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({ $0.dot.replica == self.identity.replica })
-            .map(\.dot.sequence).max()
-        {
+        if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({
+            $0.dot.replica == self.identity.replica
+        })
+        .map(\.dot.sequence).max() {
             // Its own operations come back after a loss; the next one goes behind them.
             lastSequence = max(lastSequence, own)
         }

@@ -261,7 +261,9 @@ struct PeerLink {
                     guard buffer.readableBytes >= SyncCodec.prefixBytes + length else { break }
                     buffer.moveReaderIndex(forwardBy: SyncCodec.prefixBytes)
                     guard let bytes = buffer.readBytes(length: length) else { break }
-                    while node.isApplyQueueFull { try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds)) }
+                    while node.isApplyQueueFull {
+                        try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
+                    }
                     let message = try SyncCodec.decode(bytes, hasher: &hasher)
                     // A batch's credit goes back after its commit, everything else's now.
                     if case .batch = message {} else { stream.consume(bytes: SyncCodec.prefixBytes + length) }
