@@ -21,7 +21,9 @@ extension CloseBody: KindBody {
     static let kind = Kind.close
 
     init(_ wire: WireClose) throws(BodyFailure) {
-        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else { throw .invalid(.close, field: "score") }
+        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else {
+            throw .invalid(.close, field: "score")
+        }
         self.init(
             reason: wire.reason, isConfirmedByCustomer: wire.confirmedByCustomer, score: score,
             occurrence: wire.hasOccurred ? Occurrence(wire.occurred) : nil)

@@ -18,7 +18,9 @@ extension FeedbackBody: KindBody {
     static let kind = Kind.feedback
 
     init(_ wire: WireFeedback) throws(BodyFailure) {
-        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else { throw .invalid(.feedback, field: "score") }
+        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else {
+            throw .invalid(.feedback, field: "score")
+        }
         self.init(
             text: wire.text, channel: wire.channel, score: score,
             occurrence: wire.hasOccurred ? Occurrence(wire.occurred) : nil)
