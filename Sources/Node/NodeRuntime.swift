@@ -107,6 +107,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             try await startLocal(&group)
             if let parent = node.identity.parent {
                 group.addTask { await self.supervisor.dialParent(parent) }
+                group.addTask { await self.watchCertificate(towards: parent) }
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
@@ -143,10 +144,24 @@ package final class NodeRuntime: Service, RuntimeControl {
         await supervisor.stop()
     }
 
+    private static let certificateLookSeconds = 3_600
+
+    private func watchCertificate(towards parent: SiteCode) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
+            guard !Task.isCancelled else { return }
+            do {
+                try await supervisor.redialIfRenewalIsDue(parent)
+            } catch {
+                logger.error("the certificate cannot be read", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
     /// Every hour: a renewed certificate is what new connections see.
     private func refreshCertificate(of server: HTTP2Server) async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(3_600))
+            try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
             guard !Task.isCancelled else { return }
             do {
                 _ = try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site)
@@ -199,9 +214,14 @@ enum CatalogFile {
     static func read(_ folder: DataFolder) throws -> Catalog {
         guard let data = FileManager.default.contents(atPath: folder.catalog) else { return .standard }
         do {
-            return try JSONDecoder().decode(Catalog.self, from: data)
+            _ = try JSONDecoder().decode(Catalog.self, from: data)
         } catch let error as DecodingError {
             throw FileProblem(path: folder.catalog, line: line(of: error, in: data), expected: explain(error))
+        }
+        do {
+            return try Catalog(json: Array(data))
+        } catch {
+            throw FileProblem(path: folder.catalog, line: 0, expected: "values within their bounds: \(error)")
         }
     }
 

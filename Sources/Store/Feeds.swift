@@ -77,7 +77,9 @@ extension StoreReader {
         return try read { db in
             guard let peer = try Peer(site, db) else { return beginning }
             // Digests are sums: what lies between two positions can be added or taken away.
-            let (low, high) = (min(presented.position, peer.acknowledged.position), max(presented.position, peer.acknowledged.position))
+            let (low, high) = (
+                min(presented.position, peer.acknowledged.position), max(presented.position, peer.acknowledged.position)
+            )
             let between = try Self.digest(of: peer, after: low, through: high, db)
             var expected: SetDigest
             if presented.position >= peer.acknowledged.position {
@@ -155,7 +157,9 @@ extension StoreReader {
         return UInt64(arrivals) - peer.stored
     }
 
-    private static func digest(of peer: Peer, after low: UInt64, through high: UInt64, _ db: Database) throws -> SetDigest {
+    private static func digest(of peer: Peer, after low: UInt64, through high: UInt64, _ db: Database) throws
+        -> SetDigest
+    {
         var digest = SetDigest.empty
         guard low < high else { return digest }
         let rows = try BoundStatement(

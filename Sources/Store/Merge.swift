@@ -27,6 +27,8 @@ package struct MergeBatch: Sendable {
 
 /// What one commit has done.
 package struct MergeResult: Sendable {
+    /// Batches taken in; the others are for the next transaction.
+    package var batchCount = 0
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
@@ -104,6 +106,7 @@ struct Merge: ~Copyable {
 
     /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.
     mutating func append(_ batch: MergeBatch) throws {
+        result.batchCount += 1
         let source: WriterCache.PeerEntry?
         switch batch.source {
         case .local: source = nil
@@ -123,7 +126,9 @@ struct Merge: ~Copyable {
             result.duplicateCount += 1
             return
         }
-        if let reason = Origin.doubt(of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) }) {
+        if let reason = Origin.doubt(
+            of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) })
+        {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
@@ -143,7 +148,9 @@ struct Merge: ~Copyable {
         find.bind(2, dot.sequence)
         guard try find.step() else { return false }
         defer { find.reset() }
-        guard let stored = ContentHash(find.blob(1)) else { throw StoreError.corruptRow(arrival: find.integer(0), dot: dot) }
+        guard let stored = ContentHash(find.blob(1)) else {
+            throw StoreError.corruptRow(arrival: find.integer(0), dot: dot)
+        }
         guard stored == hash else {
             throw StoreError.conflictingHistory(dot: dot, stored: stored, received: hash)
         }

@@ -163,7 +163,9 @@ package struct BackupContent: Hashable, Sendable {
             guard let type = EntityType(rawValue: UInt8(clamping: entities.integer(0))) else { continue }
             let id = EntityID(type: type, high: entities.unsigned(1), low: entities.unsigned(2))
             let stored = SetDigest(count: entities.unsigned(3), sum: ContentHash(entities.blob(4)) ?? .zero)
-            if stored != computed[id, default: .empty] { findings.append("the digest of \(id) is not that of its operations") }
+            if stored != computed[id, default: .empty] {
+                findings.append("the digest of \(id) is not that of its operations")
+            }
             guard type == .ticket else { continue }
             tickets += 1
             digest.merge(disjoint: stored)

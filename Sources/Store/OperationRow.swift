@@ -4,7 +4,8 @@ package import Replication
 /// How an operation lies in the log: interned replica, author and entity; `previous`, `seen`, scope and flags packed.
 struct PackedEnvelope {
     /// `writer` is cleared and filled with the packed form. Replicas in `seen` are local numbers.
-    static func pack(_ operation: Operation, seen: [(replica: Int64, sequence: UInt64)], into writer: inout ByteWriter) {
+    static func pack(_ operation: Operation, seen: [(replica: Int64, sequence: UInt64)], into writer: inout ByteWriter)
+    {
         writer.removeAll()
         var flags: UInt8 = 0
         if operation.isCritical { flags |= 1 }

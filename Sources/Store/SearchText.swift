@@ -44,7 +44,8 @@ package enum SearchText {
     /// An FTS5 expression: every blank-separated part of the input is a phrase, and all of them must occur.
     /// - Returns: nil if there is nothing to look for.
     package static func query(_ text: String) -> String? {
-        let phrases = text.prefix(queryCharactersMax).split(whereSeparator: \.isWhitespace).compactMap { part -> String? in
+        let phrases = text.prefix(queryCharactersMax).split(whereSeparator: \.isWhitespace).compactMap {
+            part -> String? in
             let words = spaced(String(part)).split { !($0.isLetter || $0.isNumber) }
             return words.isEmpty ? nil : "\"" + words.joined(separator: " ") + "\""
         }

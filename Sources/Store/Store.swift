@@ -50,7 +50,8 @@ package enum Store {
                 try Meta.set("replica", Int64(bitPattern: creating.replica.rawValue), db)
                 try Meta.set("parent", creating.parent?.rawValue, db)
                 if let parent = creating.parent {
-                    try db.execute(sql: "INSERT INTO peer (site, is_parent) VALUES (?, 1)", arguments: [parent.rawValue])
+                    try db.execute(
+                        sql: "INSERT INTO peer (site, is_parent) VALUES (?, 1)", arguments: [parent.rawValue])
                 }
             }
             return try finish(folder, pool: pool, lock: lock)

@@ -33,13 +33,18 @@ package final class StoreWriter {
         self.catalog = catalog
     }
 
-    /// Makes the batches durable in one transaction.
+    /// Makes the batches durable in one transaction, or as many of them, in order, as fit into
+    /// `transactionMillisecondsMax`; `MergeResult.batchCount` says how many, at least one.
     /// - Parameter now: UTC milliseconds, for rows that say since when.
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
     package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
         try transaction { db, cache in
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
-            for batch in batches { try merge.append(batch) }
+            let start = ContinuousClock.now
+            for batch in batches {
+                try merge.append(batch)
+                if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
+            }
             try merge.finish()
             return merge.result
         }

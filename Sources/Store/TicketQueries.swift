@@ -117,7 +117,8 @@ extension StoreReader {
                 }
             }
             operations.sort { $0.arrival < $1.arrival }
-            let number = try String.fetchOne(db, sql: "SELECT number FROM ticket WHERE entity = ?", arguments: [found.id])
+            let number = try String.fetchOne(
+                db, sql: "SELECT number FROM ticket WHERE entity = ?", arguments: [found.id])
             return TicketRecord(
                 ticket: found.ticket, number: number ?? "", digest: found.digest, operations: operations)
         }

@@ -100,7 +100,9 @@ struct TicketRow {
             try run(statements.insertTicket, 1...18, of: work)
         } else {
             try run(statements.updateTicket, [1, 5, 6, 9, 10, 11, 12, 13, 16, 18], of: work)
-            if queue != work.queueFacts { try run(statements.updateTicketQueue, [1, 3, 4, 7, 8, 14, 15, 17], of: work) }
+            if queue != work.queueFacts {
+                try run(statements.updateTicketQueue, [1, 3, 4, 7, 8, 14, 15, 17], of: work)
+            }
             if !number.isEmpty { try run(statements.updateTicketNumber, 1...2, of: work) }
         }
         work.queueFacts = queue

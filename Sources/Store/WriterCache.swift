@@ -236,7 +236,8 @@ final class WriterStatements {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
             """)
         insertTicket = try prepare(
-            "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+            "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        )
         // An update moves the entries of every index that one of its columns is in, changed or not: what an index needs
         // is only set when it has changed.
         updateTicket = try prepare(

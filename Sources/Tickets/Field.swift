@@ -71,4 +71,6 @@ package enum TicketLimits {
     /// What the body of an operation may take; the rest is the envelope's.
     package static let bodyBytesMax = 60 * 1024
     package static let nestingMax = 8
+    /// Best score of a customer; 1 is the worst, 0 stands for not asked.
+    package static let scoreMax: UInt8 = 5
 }

@@ -80,7 +80,8 @@ struct Bench: AsyncParsableCommand {
                 let local = try await LocalNode(path: root + "/single")
                 let measured = try await local.execute(small.operations[...])
                 results.add(
-                    single: measured.measured, count: measured.count, reference: reference, referenceCount: smallRows.count)
+                    single: measured.measured, count: measured.count, reference: reference,
+                    referenceCount: smallRows.count)
             }
         }
         print(try json ? results.json() : results.table())

@@ -116,10 +116,19 @@ struct ReferenceStore {
                 try step(log)
                 sqlite3_bind_int64(ticket, 1, row.ticket)
                 sqlite3_bind_int64(ticket, 2, row.ticket >> 32)
-                sqlite3_bind_int64(ticket, 3, row.register == 100 ? 1 : row.register == 101 ? 2 : row.register == 102 ? 3 : 0)
+                sqlite3_bind_int64(
+                    ticket, 3, row.register == 100 ? 1 : row.register == 101 ? 2 : row.register == 102 ? 3 : 0)
                 sqlite3_bind_int64(ticket, 4, row.time)
-                if row.register == 100 { sqlite3_bind_int64(ticket, 5, row.time >> 16) } else { sqlite3_bind_null(ticket, 5) }
-                if row.register == 102 { sqlite3_bind_int64(ticket, 6, row.time >> 16) } else { sqlite3_bind_null(ticket, 6) }
+                if row.register == 100 {
+                    sqlite3_bind_int64(ticket, 5, row.time >> 16)
+                } else {
+                    sqlite3_bind_null(ticket, 5)
+                }
+                if row.register == 102 {
+                    sqlite3_bind_int64(ticket, 6, row.time >> 16)
+                } else {
+                    sqlite3_bind_null(ticket, 6)
+                }
                 sqlite3_bind_int64(ticket, 7, row.kind == 10 ? 1 : 0)
                 try step(ticket)
                 guard row.register >= 0 else { return }

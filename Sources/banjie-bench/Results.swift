@@ -95,7 +95,8 @@ struct Results {
         lastSync = String(
             format:
                 "reference %.2f s (cpu %.2f), durable %.2f s, searchable %.2f s, checkpointed %.2f s, cpu sender %.2f s, receiver %.2f s of %.2f s, peak %.0f MiB",
-            reference.seconds, reference.processorSeconds, round.durableSeconds, round.searchableSeconds, round.checkpointedSeconds,
+            reference.seconds, reference.processorSeconds, round.durableSeconds, round.searchableSeconds,
+            round.checkpointedSeconds,
             round.sender.processorSecondsToDurable, round.receiver.processorSecondsToDurable,
             round.receiver.processorSeconds, round.receiver.peakMebibytes)
     }
@@ -153,9 +154,9 @@ struct Results {
 
     private static var versions: [String: String] {
         #if compiler(>=6.3)
-        let swift = "6.3 or later"
+            let swift = "6.3 or later"
         #else
-        let swift = "6.2"
+            let swift = "6.2"
         #endif
         return [
             "sqlite": ReferenceStore.version, "swift": swift,
@@ -176,7 +177,8 @@ struct Results {
             "\(facts.operations) operations on \(facts.tickets) tickets, payload "
                 + String(format: "%.1f bytes, seed \(facts.seed), %d rounds", facts.payloadBytesMean, facts.rounds),
             String(
-                format: "reference         %8.0f operations/s [%.0f..%.0f], %.1f µs of processor", output.reference.operationsPerSecond,
+                format: "reference         %8.0f operations/s [%.0f..%.0f], %.1f µs of processor",
+                output.reference.operationsPerSecond,
                 output.reference.spread.min, output.reference.spread.max,
                 output.reference.cpuMicrosecondsPerOperation),
         ]
@@ -188,13 +190,15 @@ struct Results {
             row(
                 "sync, durable", sync.spread,
                 String(
-                    format: "%.1f + %.1f µs of processor at sender and receiver", sync.senderCpuMicrosecondsPerOperation,
+                    format: "%.1f + %.1f µs of processor at sender and receiver",
+                    sync.senderCpuMicrosecondsPerOperation,
                     sync.receiverCpuMicrosecondsPerOperation))
             row("sync, searchable", sync.spreadSearchable, "")
             row("sync, checkpointed", sync.spreadCheckpointed, "")
             lines.append(
                 String(
-                    format: "                  %.1f bytes on the wire, %.0f on disk an operation; peak %.1f MiB (sender %.1f, before %.1f)",
+                    format:
+                        "                  %.1f bytes on the wire, %.0f on disk an operation; peak %.1f MiB (sender %.1f, before %.1f)",
                     sync.wireBytesPerOperation, sync.diskBytesPerOperation, memory.peakMiB, memory.senderPeakMiB,
                     memory.receiverAtStartMiB))
         }

@@ -81,7 +81,8 @@ struct Workload {
             }
             let custody = seen.last(where: \.isCustody) ?? ticket.history.first
             let made = Self.body(
-                planned.kind, custody: custody?.dot ?? dot, dot: dot, time: planned.time, origin: origin, phrases, &random)
+                planned.kind, custody: custody?.dot ?? dot, dot: dot, time: planned.time, origin: origin, phrases,
+                &random)
             let operation = Operation(
                 dot: dot, entity: ticket.id,
                 previous: ticket.history.last { $0.dot.replica == dot.replica }?.dot.sequence ?? 0,
@@ -100,7 +101,11 @@ struct Workload {
         var opener: [EntityID: Int] = [:]
         for index in operations.indices {
             let id = operations[index].operation.entity
-            if let known = opener[id] { operations[index].ticket = known } else { opener[id] = operations[index].ticket }
+            if let known = opener[id] {
+                operations[index].ticket = known
+            } else {
+                opener[id] = operations[index].ticket
+            }
         }
     }
 
@@ -119,7 +124,9 @@ struct Workload {
             for kind in kinds {
                 let isOwn = kind == .open || random.isTrue(0.7)
                 plan.append(
-                    Planned(time: time, ticket: ticket, kind: kind, origin: isOwn ? opener : random.within(1...originCount)))
+                    Planned(
+                        time: time, ticket: ticket, kind: kind, origin: isOwn ? opener : random.within(1...originCount))
+                )
                 time += Int64(random.exponential(mean: gapMeanMilliseconds)) + 1_000
             }
         }
@@ -167,7 +174,8 @@ struct Workload {
                 department + note, 101
             )
         case .chase:
-            let note = "第\(random.within(1...9))次来电催问，\(phrases.free(random.within(18...76), &random))请\(phrases.department(&random))答复。"
+            let note =
+                "第\(random.within(1...9))次来电催问，\(phrases.free(random.within(18...76), &random))请\(phrases.department(&random))答复。"
             return (.chase(ChaseBody(note: note)), note, nil)
         case .close:
             let reason =
@@ -182,14 +190,17 @@ struct Workload {
 
     private static func set(_ phrases: Phrases, _ random: inout Random) -> (body: Body, text: String, register: Int?) {
         let fields: [Field] = [
-            .contact, .customerLabel, .location, .category, .relatedSystem, .cause, .business, .phenomenon, .title, .body,
+            .contact, .customerLabel, .location, .category, .relatedSystem, .cause, .business, .phenomenon, .title,
+            .body,
             .responsibleCause, .channel,
         ]
         let field = random.pick(fields)
         let value: String
         switch field {
         case .category: value = random.pick(categories)
-        case .contact: value = "\(phrases.name(&random))，\(phrases.phone(&random))，\(phrases.free(random.within(20...50), &random))"
+        case .contact:
+            value =
+                "\(phrases.name(&random))，\(phrases.phone(&random))，\(phrases.free(random.within(20...50), &random))"
         case .location: value = "\(phrases.address(&random))，\(phrases.free(random.within(12...40), &random))"
         default: value = "\(phrases.department(&random))核定：\(phrases.free(random.within(40...110), &random))"
         }

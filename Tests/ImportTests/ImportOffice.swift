@@ -45,6 +45,13 @@ final class ImportOffice {
             csv: csv, mapping: mapping, options: options, node: node, key: Self.key, progress: progress)
     }
 
+    /// What is stored; the search index follows in its own time.
+    func counts() throws -> StoreCounts {
+        var counts = try node.reader.counts()
+        counts.searchBacklog = 0
+        return counts
+    }
+
     func tickets() throws -> [EntityID: Ticket] {
         var result: [EntityID: Ticket] = [:]
         try node.reader.forEachTicket { result[$0.id] = $0 }

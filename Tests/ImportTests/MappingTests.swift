@@ -52,7 +52,10 @@ struct MappingTests {
             (start + "actor: Who\nconstants:\n  actor: eva\n", 6, "either from a column"),
             (start + "urgency:\n  column: U\n  values: { a: soon }\n", 6, "urgent, high, middle or low"),
             (start + "sites:\n  column: C\n  groups:\n    n: { site: HZ }\n", 7, "a site's code"),
-            (start + "sites:\n  column: C\n  default: x\n  groups:\n    n: { site: hz.zj }\n", 6, "one of the groups n"),
+            (
+                start + "sites:\n  column: C\n  default: x\n  groups:\n    n: { site: hz.zj }\n", 6,
+                "one of the groups n"
+            ),
             ("source: s\nticket: C\ntime:\n  columns: At\n  formats: QQ\n", 5, "a time pattern of"),
             ("source: s\nticket: C\ntime:\n  columns: At\n  formats: yyyy-MM-dd\n  offset: CET\n", 6, "as +08:00"),
         ])

@@ -18,7 +18,7 @@ struct PlannerTests {
 
     private func describe(_ plan: ImportPlan) -> [String] {
         plan.tickets.flatMap { ticket in
-            ["\(ticket.opening.number) \(ticket.isOwner ? "opened here: \(ticket.opening.title)" : "opened elsewhere")"]
+            [ticket.isOwner ? "\(ticket.opening.number) opened here: \(ticket.opening.title)" : "opened elsewhere"]
                 + ticket.rows.map { row in
                     let parts = row.steps.map { "\($0)" } + (row.event.map { ["\($0)"] } ?? [])
                     return "  \(row.line)\(row.isOwn ? "" : " not ours") \(row.actor) \(row.department)"
@@ -44,7 +44,7 @@ struct PlannerTests {
         let plan = try plan(SampleLog.header + SampleLog.first, site: "nb.zj")
         #expect(
             describe(plan) == [
-                "A opened elsewhere", "  4 Raj T2 nb.zj: transfer + note", "  5 Raj T2 nb.zj: accept",
+                "opened elsewhere", "  4 Raj T2 nb.zj: transfer + note", "  5 Raj T2 nb.zj: accept",
                 "B opened here: About valve", "  6 Raj T2 nb.zj: accept",
             ])
     }

@@ -60,7 +60,9 @@ private struct HandMadeChild {
             {
                 buffer.moveReaderIndex(forwardBy: 4)
                 guard let bytes = buffer.readBytes(length: length) else { return nil }
-                if case .bye(let code, let reason) = try SyncCodec.decode(bytes, hasher: &hasher) { return (code, reason) }
+                if case .bye(let code, let reason) = try SyncCodec.decode(bytes, hasher: &hasher) {
+                    return (code, reason)
+                }
             }
         }
         return nil
@@ -87,7 +89,8 @@ private struct HandMadeChild {
         case garbage, oversized, wrongDigest, batchBeforeHello, wrongSite, foreignFeed
     }
 
-    @Test("a bad message ends its session with a reason, nothing of it is applied, and other children go on",
+    @Test(
+        "a bad message ends its session with a reason, nothing of it is applied, and other children go on",
         arguments: Attack.allCases)
     func badMessage(attack: Attack) async throws {
         let province = try Province()
@@ -125,7 +128,8 @@ private struct HandMadeChild {
             try await child.send(
                 try SyncCodec.encode(
                     OutgoingBatch(
-                        start: FeedCursor(feed: ReplicaID(7)), end: other, operations: operations("nb.zj"), remaining: 0),
+                        start: FeedCursor(feed: ReplicaID(7)), end: other, operations: operations("nb.zj"), remaining: 0
+                    ),
                     compressed: false))
         }
         let bye = try #require(try await child.goodbye())

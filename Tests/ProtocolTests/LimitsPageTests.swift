@@ -40,7 +40,10 @@ import Testing
         let sources = repository.appending(path: "Sources")
         let files = FileManager.default.enumerator(atPath: sources.path)
         while let file = files?.nextObject() as? String {
-            guard file.hasSuffix(".swift"), !file.contains("Generated") else { continue }
+            // The benchmark's constants are its workload's, not limits of a node.
+            guard file.hasSuffix(".swift"), !file.contains("Generated"), !file.hasPrefix("banjie-bench") else {
+                continue
+            }
             let text = try String(contentsOf: sources.appending(path: file), encoding: .utf8)
             var scopes: [(indent: Int, name: String)] = []
             for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -103,8 +106,9 @@ import Testing
         for row in rows {
             let expression = known[row.name]
             let value = expression.flatMap { Self.evaluate($0, known) }
+            let isSame = value.map(String.init) ?? expression == row.value
             #expect(
-                value.map(String.init) == row.value,
+                isSame,
                 "\(row.name) is \(expression ?? "not in the sources"), Protocols/limits.md says \(row.value)")
         }
     }
@@ -116,8 +120,9 @@ import Testing
             let name = constant.name.split(separator: ".").last.map(String.init) ?? ""
             guard Self.isLimit(name) || constant.name.hasPrefix("TransportLimits.") else { continue }
             guard Self.evaluate(constant.value, [:]) != nil || constant.value.contains(".") else { continue }
+            let isListed = listed.contains(constant.name)
             #expect(
-                listed.contains(constant.name),
+                isListed,
                 "\(constant.place): add a row for `\(constant.name)` to Protocols/limits.md, with what happens beyond it"
             )
         }

@@ -181,7 +181,10 @@ import Testing
         (
             "entity_replica",
             {
-                $0.entityReplica[0] = 9; $0.entityLow = [1]; $0.entityHigh.removeLast(); $0.entityLowRaw.removeLast()
+                $0.entityReplica[0] = 9
+                $0.entityLow.append(1)
+                $0.entityHigh.removeLast()
+                $0.entityLowRaw.removeLast()
             }
         ),
         ("entity_type", { $0.entityType[0] = 5 }), ("entity_type", { $0.entityType[0] = 257 }),
@@ -234,12 +237,13 @@ import Testing
         return batch.operations
     }
 
-    @Test("500 operations make one message, 501 are refused")
+    @Test("as many operations as the limit says make one message, one more is refused")
     func operationCount() throws {
-        let operations = (1...501).map { MemoryFeed.operation($0, of: ReplicaID(1)) }
-        #expect(try Self.operations(OperationColumns.encode(operations[..<500])).count == 500)
+        let limit = OperationColumns.operationCountMax
+        let operations = (1...UInt64(limit) + 1).map { MemoryFeed.operation($0, of: ReplicaID(1)) }
+        #expect(try Self.operations(OperationColumns.encode(operations[..<limit])).count == limit)
         let frame = try Self.frame(columns: OperationColumns.encode(operations))
-        #expect(throws: DecodingFailure.tooLarge(field: "replica", count: 501, countMax: 500)) {
+        #expect(throws: DecodingFailure.tooLarge(field: "replica", count: limit + 1, countMax: limit)) {
             try Self.decode(frame)
         }
     }

@@ -36,6 +36,14 @@ import Tickets
         expect(.missing(.returnReason), .returnBack(reason: " "), as: "NET", in: scene)
     }
 
+    @Test("a score that no reader would take is not written")
+    func scores() throws {
+        let scene = try Scene()
+        let refusal = Refusal.scoreOutOfRange(score: 6, scoreMax: 5)
+        expect(refusal, .feedback(text: "已告知", channel: "", score: 6), in: scene)
+        expect(refusal, .close(reason: "r", isConfirmedByCustomer: true, score: 6), in: scene)
+    }
+
     @Test("who looked before the ticket moved is told where it is")
     func stale() throws {
         var scene = try Scene()

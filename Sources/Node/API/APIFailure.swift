@@ -99,7 +99,7 @@ extension APIError {
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:
-            self.init(status: 422, code: "importOption", message: "\(problem)", next: ErrorTexts.seeHelp(language))
+            self.init(status: 400, code: "importOption", message: "\(problem)", next: ErrorTexts.seeHelp(language))
         case let error as RuntimeError:
             switch error {
             case .unknownPeer(let site): self.init(.noSuchPeer(site.rawValue), language)

@@ -16,7 +16,9 @@ extension Refusal {
     var status: Int {
         switch self {
         case .noSuchTicket, .noSuchChase, .noSuchContest, .noSuchTag: 404
-        case .missing, .tooLong, .operationTooLarge, .wrongValue, .sameTicket, .notCandidate, .closeNeedsReason: 422
+        case .missing, .tooLong, .operationTooLarge, .wrongValue, .scoreOutOfRange, .sameTicket, .notCandidate,
+            .closeNeedsReason:
+            422
         case .levelTooLow, .locked: 403
         case .alreadyOpened, .notHolder, .custodyMoved, .transferToSelf, .nothingToReturn, .alreadyAccepted, .closed,
             .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .notJoined, .nothingToUndo:

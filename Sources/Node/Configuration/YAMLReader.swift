@@ -77,13 +77,18 @@ struct YAMLReader {
     }
 
     func problem(at key: String?, _ expected: String) -> FileProblem {
-        FileProblem(path: path, line: (key.flatMap { mapping[$0] } ?? node).mark?.line ?? 0, expected: expected)
+        FileProblem(path: path, line: (key.flatMap(entry) ?? node).mark?.line ?? 0, expected: expected)
+    }
+
+    /// By the key's text: to YAML a quoted "1" is another key than 1, to a person it is not.
+    private func entry(_ key: String) -> Yams.Node? {
+        mapping.first { $0.key.scalar?.string == key }?.value
     }
 
     var keys: [String] { mapping.compactMap { $0.key.string } }
 
     func string(_ key: String) throws(FileProblem) -> String? {
-        guard let value = mapping[key] else { return nil }
+        guard let value = entry(key) else { return nil }
         guard let text = value.scalar?.string else { throw problem(at: key, "\(key) is a text") }
         return text
     }
@@ -100,14 +105,14 @@ struct YAMLReader {
     }
 
     func boolean(_ key: String) throws(FileProblem) -> Bool? {
-        guard let value = mapping[key] else { return nil }
+        guard let value = entry(key) else { return nil }
         guard let flag = value.bool else { throw problem(at: key, "\(key) is true or false") }
         return flag
     }
 
     /// A list of texts; a single text counts as a list of one.
     func strings(_ key: String) throws(FileProblem) -> [String] {
-        guard let value = mapping[key] else { return [] }
+        guard let value = entry(key) else { return [] }
         if let text = value.scalar?.string { return [text] }
         guard let sequence = value.sequence else { throw problem(at: key, "\(key) is a list of texts") }
         var result: [String] = []
@@ -122,13 +127,13 @@ struct YAMLReader {
 
     /// A nested mapping.
     func section(_ key: String) throws(FileProblem) -> YAMLReader? {
-        guard let value = mapping[key] else { return nil }
+        guard let value = entry(key) else { return nil }
         return try YAMLReader(path: path, node: value)
     }
 
     /// A list of nested mappings.
     func sections(_ key: String) throws(FileProblem) -> [YAMLReader] {
-        guard let value = mapping[key] else { return [] }
+        guard let value = entry(key) else { return [] }
         guard let sequence = value.sequence else { throw problem(at: key, "\(key) is a list") }
         var result: [YAMLReader] = []
         for element in sequence { result.append(try YAMLReader(path: path, node: element)) }

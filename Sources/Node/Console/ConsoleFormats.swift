@@ -17,6 +17,12 @@ extension ConsoleWords {
         return CivilTime(milliseconds: milliseconds, utcOffsetMinutes: Int(ConsoleLimits.utcOffsetMinutes)).short
     }
 
+    /// As `time`, without the year where it is that of `reference`.
+    func compactTime(_ milliseconds: Int64?, near reference: Int64) -> String {
+        let own = time(milliseconds)
+        return own.count > 5 && own.prefix(4) == time(reference).prefix(4) ? String(own.dropFirst(5)) : own
+    }
+
     /// `08:15`, or with the day where it is another than that of `reference`.
     func shortTime(_ milliseconds: Int64, near reference: Int64) -> String {
         let own = time(milliseconds)
@@ -38,7 +44,8 @@ extension ConsoleWords {
                 [(seconds, "unit_second")]
             }
         let written = parts.enumerated().filter { $0.offset == 0 || $0.element.0 > 0 }
-        return written.map { filled($0.element.1, String($0.element.0)) }.joined(separator: self["unit_gap"] == "_" ? " " : "")
+        let gap = language == .english ? " " : ""
+        return written.map { filled($0.element.1, String($0.element.0)) }.joined(separator: gap)
     }
 
     /// How much of its limit something has used.

@@ -22,7 +22,8 @@ final class LoginGuard: Sendable {
                 let recent = (failures[key] ?? []).filter { now - $0 < ConsoleLimits.loginWindowMilliseconds }
                 failures[key] = recent.isEmpty ? nil : recent
                 if recent.count >= ConsoleLimits.loginFailuresMax {
-                    let release = recent[recent.count - ConsoleLimits.loginFailuresMax]
+                    let release =
+                        recent[recent.count - ConsoleLimits.loginFailuresMax]
                         + ConsoleLimits.loginWindowMilliseconds
                     wait = max(wait ?? 0, release - now)
                 }

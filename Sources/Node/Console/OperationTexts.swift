@@ -33,7 +33,8 @@ struct OperationTexts {
 
     private func row(_ operation: Operation) -> HistoryRow {
         let author = operation.author
-        let place = author.department.isEmpty
+        let place =
+            author.department.isEmpty
             ? author.site.rawValue : "\(words.department(author.department)) · \(author.site.rawValue)"
         var row = HistoryRow(
             time: words.time(operation.time.milliseconds), kind: "", kindClass: "unknown",

@@ -120,7 +120,8 @@ struct SyncPages: Sendable {
         let offset = link?.clockOffsetMilliseconds
         var toGet = "—"
         if let remaining = link?.remainingToGet {
-            toGet = "\(remaining) (\(words.filled("known_since", words.duration(now - (link?.remainingKnownAt ?? now)))))"
+            let age = words.duration(now - (link?.remainingKnownAt ?? now))
+            toGet = "\(remaining) (\(words.filled("known_since", age)))"
         }
         return PeerRow(
             site: peer.site.rawValue, kind: words[peer.isParent ? "peer_parent" : "peer_child"],

@@ -13,6 +13,7 @@ struct TicketModel {
     struct StepRow {
         var name: String
         var holder: String
+        var holderSite: String
         var started: String
         var due: String
         var limit: String
@@ -31,6 +32,7 @@ struct TicketModel {
         var since: String
         var delivered: String
         var isReceiptMissing: Bool
+        var person: String
         var accepted: String
         var replied: String
         var left: String
@@ -236,7 +238,8 @@ struct TicketModelBuilder {
                     text: words.duration(milliseconds)))
         }
         var result = clocks.departments.prefix(ConsoleLimits.pictureLanesMax).map {
-            clock("\(words["clock_department"]) · \(words.department($0.department)) · \($0.site)", $0.milliseconds, "ok")
+            let name = "\(words["clock_department"]) · \(words.department($0.department)) · \($0.site)"
+            return clock(name, $0.milliseconds, "ok")
         }
         result.append(clock(words["clock_link"], clocks.link, "link"))
         result.append(clock(words["clock_customer"], clocks.customer, "none"))
@@ -249,12 +252,14 @@ struct TicketModelBuilder {
             let isTotal = if case .step = verdict.subject { false } else { true }
             return TicketModel.StepRow(
                 name: words.subject(verdict.subject),
-                holder: "\(words.department(verdict.department)) · \(verdict.site)",
-                started: words.time(verdict.started), due: words.time(verdict.due),
+                holder: words.department(verdict.department), holderSite: verdict.site.rawValue,
+                started: compact(verdict.started), due: compact(verdict.due),
                 limit: words.duration(verdict.limitMilliseconds), elapsed: words.duration(verdict.elapsedMilliseconds),
                 bar: bar, verdict: words.verdict(verdict.state), level: bar.level, isTotal: isTotal)
         }
     }
+
+    private func compact(_ instant: Int64?) -> String { words.compactTime(instant, near: now) }
 
     private func path() -> [TicketModel.PathRow] {
         let latest = Array(summary.path.enumerated().suffix(ConsoleLimits.pictureLanesMax * 2))
@@ -263,11 +268,12 @@ struct TicketModelBuilder {
                 position: index + 1, department: words.department(custody.department), site: custody.site.rawValue,
                 way: custody.variant.map { words.variant($0) }
                     ?? words[custody.cycle == 0 ? "kind_open" : "kind_reopen"],
-                since: words.time(custody.since),
-                delivered: custody.isReceiptMissing ? words["receipt_missing"] : words.time(custody.delivered),
+                since: compact(custody.since),
+                delivered: custody.isReceiptMissing ? words["receipt_missing"] : compact(custody.delivered),
                 isReceiptMissing: custody.isReceiptMissing,
-                accepted: custody.accepted.map { "\(words.time($0)) \(custody.person ?? "")" } ?? "—",
-                replied: words.time(custody.replied), left: words.time(custody.left),
+                person: custody.person ?? "",
+                accepted: custody.accepted.map { compact($0) } ?? "—",
+                replied: compact(custody.replied), left: compact(custody.left),
                 isCurrent: custody.id == summary.custody?.id, isContested: custody.isContested)
         }
     }

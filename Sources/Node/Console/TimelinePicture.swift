@@ -50,11 +50,12 @@ struct TimelinePicture {
         var bottom: Int
         var textY: Int
         var text: String
+        var anchor: String
     }
 
     static let width = 1_000
-    private static let left = 150
-    private static let right = 24
+    private static let left = 176
+    private static let right = 40
     private static let top = 12
     private static let laneHeight = 46
     private static let tickGap = 92
@@ -89,10 +90,15 @@ struct TimelinePicture {
             let holder = Holder(site: custody.site, department: custody.department)
             if !order.contains(holder), order.count < ConsoleLimits.pictureLanesMax { order.append(holder) }
         }
+        for (_, candidate) in Self.losers(summary) {
+            let holder = Holder(site: candidate.site, department: candidate.department)
+            if !order.contains(holder), order.count < ConsoleLimits.pictureLanesMax { order.append(holder) }
+        }
         layTime(summary, path: path, end: end)
         layLanes(words)
         addSteps(level, words, end: end)
         addTransfers(Array(path), words, end: end)
+        addLosers(summary, words)
         addMarks(Array(path), summary, words)
         addTicks(words)
         description = words.filled("picture_description", String(order.count))
@@ -111,6 +117,7 @@ struct TimelinePicture {
             }
         }
         for chase in summary.chases.suffix(30) { all.insert(chase.at) }
+        for (_, candidate) in Self.losers(summary) { all.insert(candidate.at) }
         instants = all.sorted().suffix(ConsoleLimits.pictureMarksMax * 4)
         var weights: [Double] = [0]
         for (earlier, later) in zip(instants, instants.dropFirst()) {
@@ -161,7 +168,13 @@ struct TimelinePicture {
     }
 
     private static func short(_ text: String) -> String {
-        text.count > 18 ? text.prefix(17) + "…" : text
+        // A Han character is as wide as two letters.
+        var width = 0
+        for (index, character) in text.enumerated() {
+            width += character.isASCII ? 1 : 2
+            if width > 22 { return text.prefix(max(0, index - 1)) + "…" }
+        }
+        return text
     }
 
     private mutating func addSteps(_ level: ServiceLevelStatus, _ words: ConsoleWords, end: Int64) {
@@ -202,6 +215,31 @@ struct TimelinePicture {
         }
     }
 
+    /// Transfers that lost against another one and still wait for a settlement.
+    private static func losers(
+        _ summary: TicketSummary
+    ) -> [(parent: Dot, candidate: ContestedTransfer.Candidate)] {
+        summary.contested.suffix(5).filter { !$0.isSettled }.flatMap { contest in
+            contest.candidates.prefix(8).filter { $0.dot != contest.winner }.map { (contest.parent, $0) }
+        }
+    }
+
+    private mutating func addLosers(_ summary: TicketSummary, _ words: ConsoleWords) {
+        for (parent, candidate) in Self.losers(summary) {
+            guard let before = summary.path.first(where: { $0.id == parent }),
+                let fromY = middle(before.site, before.department),
+                let toY = middle(candidate.site, candidate.department), toY != fromY
+            else { continue }
+            let gap = toY > fromY ? 9 : -9
+            arrows.append(
+                Arrow(
+                    x: x(candidate.at), fromY: fromY + gap, toX: x(candidate.at), toY: toY,
+                    title: "\(words["badge_contested"]) · \(words.department(candidate.department)) · "
+                        + "\(candidate.site) · \(candidate.author)",
+                    isLost: true))
+        }
+    }
+
     private mutating func addMarks(_ path: [Custody], _ summary: TicketSummary, _ words: ConsoleWords) {
         func mark(_ instant: Int64?, _ kind: String, _ holder: Custody?, _ text: String) {
             guard let instant, let holder, let y = middle(holder.site, holder.department),
@@ -214,7 +252,9 @@ struct TimelinePicture {
         }
         for custody in path {
             if custody.variant == nil { mark(custody.since, "open", custody, words["kind_open"]) }
-            if custody.variant != nil { mark(custody.delivered, "receipt", custody, words["kind_delivered"]) }
+            if custody.variant != nil, !custody.isReceiptMissing {
+                mark(custody.delivered, "receipt", custody, words["kind_delivered"])
+            }
             mark(custody.accepted, "accept", custody, words["kind_accept"])
             mark(custody.replied, "reply", custody, words["kind_reply"])
         }
@@ -238,7 +278,8 @@ struct TimelinePicture {
                 Tick(
                     x: x, bottom: axisY, textY: axisY + 18,
                     text: reference == 0
-                        ? String(words.time(instant).dropFirst(5)) : words.shortTime(instant, near: reference)))
+                        ? String(words.time(instant).dropFirst(5)) : words.shortTime(instant, near: reference),
+                    anchor: x > Self.width - Self.right - 40 ? "end" : "middle"))
             reference = instant
             last = x
         }

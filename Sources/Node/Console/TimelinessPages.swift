@@ -156,7 +156,9 @@ struct TimelinessPages: Sendable {
             let summary = ticket.summary(bounceLimit: catalog.bounceLimit)
             for verdict in deadlines(summary, catalog, now: now)
             where verdict.state == .overdue && choice.measure.includes(verdict.subject) {
-                guard let due = verdict.due, (choice.from...choice.to).contains(CivilTime.day(of: due)) else { continue }
+                guard let due = verdict.due, (choice.from...choice.to).contains(CivilTime.day(of: due)) else {
+                    continue
+                }
                 result.append(
                     Overdue(
                         ticket: ticket.id, site: verdict.site.rawValue, department: verdict.department,

@@ -55,11 +55,16 @@ extension TimelinessPages {
             return Row(
                 name: label(name, words), detail: key == .department ? name : nil,
                 rate: words.rate(count.met, of: due),
-                bar: Bar(percent: percent, level: due == 0 ? "none" : percent >= 90 ? "ok" : percent >= 75 ? "warn" : "over", text: ""),
+                bar: Bar(percent: percent, level: due == 0 ? "none" : Self.level(percent), text: ""),
                 met: count.met, late: count.late, overdue: count.overdue, uncertain: count.uncertain,
                 mean: ended == 0 ? "—" : words.duration(count.elapsedMilliseconds / Int64(ended)),
                 metHref: href("met"), lateHref: href("late"), overdueHref: href("overdue"),
                 uncertainHref: href("uncertain"))
+        }
+
+        /// Colours only; what rate an office has to reach is not decided here.
+        private static func level(_ percent: Int) -> String {
+            percent >= 90 ? "ok" : percent >= 75 ? "warn" : "over"
         }
 
         private func label(_ name: String, _ words: ConsoleWords) -> String {

@@ -10,6 +10,7 @@ package struct ReplicaEffects: Sendable {
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
     package var owingReceipts: [EntityID] = []
+    package var batchCount = 0
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
@@ -18,6 +19,7 @@ package struct ReplicaEffects: Sendable {
         advancedPeers = result.advancedPeers
         touched = result.touched
         owingReceipts = result.owingReceipts
+        batchCount = result.batchCount
         insertedCount = result.insertedCount
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
@@ -91,13 +93,14 @@ package final class Replica {
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
     }
 
-    /// Makes what peers have sent durable.
+    /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.
     package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
         let result = try writer.commit(batches, now: now)
         clock.observe(result.latest, wall: now)
-        if let own = batches.lazy.flatMap(\.operations).filter({ $0.dot.replica == self.identity.replica })
-            .map(\.dot.sequence).max()
-        {
+        if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({
+            $0.dot.replica == self.identity.replica
+        })
+        .map(\.dot.sequence).max() {
             // Its own operations come back after a loss; the next one goes behind them.
             lastSequence = max(lastSequence, own)
         }

@@ -75,11 +75,14 @@ package actor SyncNode {
         let entry = ApplyQueue.Entry(
             batch: MergeBatch(
                 source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes),
-            completion: completion)
+            bytes: batch.wireBytes, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
     }
+
+    /// True while more waits for the disk than `ApplyQueue.bytesMax`: links read nothing further then.
+    package nonisolated var isApplyQueueFull: Bool { applyQueue.isFull }
 
     private func drain() {
         let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
@@ -94,30 +97,38 @@ package actor SyncNode {
     }
 
     private func commit(_ entries: [ApplyQueue.Entry]) {
+        var rest = entries[...]
         do {
-            let effects = try replica.merge(entries.map(\.batch), now: clock.now())
-            for entry in entries { entry.completion(.success(())) }
-            follow(effects, isLocal: false)
-        } catch {
-            guard entries.count > 1 else {
-                for entry in entries { entry.completion(.failure(error)) }
-                return
+            while !rest.isEmpty {
+                let effects = try replica.merge(rest.map(\.batch), now: clock.now())
+                for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
+                rest = rest.dropFirst(effects.batchCount)
+                follow(effects, isLocal: false)
             }
-            // One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
-            var failed: Set<SiteCode> = []
-            for entry in entries {
-                guard case .peer(let site, _) = entry.batch.source, !failed.contains(site) else {
-                    entry.completion(.failure(error))
-                    continue
-                }
-                do {
-                    let effects = try replica.merge([entry.batch], now: clock.now())
-                    entry.completion(.success(()))
-                    follow(effects, isLocal: false)
-                } catch {
-                    failed.insert(site)
-                    entry.completion(.failure(error))
-                }
+        } catch {
+            commitOneByOne(rest, after: error)
+        }
+    }
+
+    /// One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
+    private func commitOneByOne(_ entries: ArraySlice<ApplyQueue.Entry>, after failure: any Error) {
+        guard entries.count > 1 else {
+            for entry in entries { entry.completion(.failure(failure)) }
+            return
+        }
+        var failed: Set<SiteCode> = []
+        for entry in entries {
+            guard case .peer(let site, _) = entry.batch.source, !failed.contains(site) else {
+                entry.completion(.failure(failure))
+                continue
+            }
+            do {
+                let effects = try replica.merge([entry.batch], now: clock.now())
+                entry.completion(.success(()))
+                follow(effects, isLocal: false)
+            } catch {
+                failed.insert(site)
+                entry.completion(.failure(error))
             }
         }
     }
@@ -204,24 +215,31 @@ package actor SyncNode {
 
 /// Batches that wait for a transaction. Effects are never run under the lock.
 final class ApplyQueue: Sendable {
+    /// Bytes, as they came over the wire, that may wait for their transaction.
+    static let bytesMax = 16 * 1024 * 1024
+
     struct Entry: Sendable {
         var batch: MergeBatch
+        var bytes: Int
         var completion: @Sendable (Result<Void, any Error>) -> Void
     }
 
     private struct State {
         var entries: [Entry] = []
+        var bytes = 0
         var isDraining = false
     }
 
     private let state = Mutex(State())
 
     var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+    var isFull: Bool { state.withLock { $0.bytes > Self.bytesMax } }
 
     /// - Returns: true if somebody has to start draining.
     func push(_ entry: Entry) -> Bool {
         state.withLock { state in
             state.entries.append(entry)
+            state.bytes += entry.bytes
             defer { state.isDraining = true }
             return !state.isDraining
         }
@@ -239,6 +257,7 @@ final class ApplyQueue: Sendable {
             }
             let taken = Array(state.entries.prefix(count))
             state.entries.removeFirst(count)
+            state.bytes -= taken.reduce(0) { $0 + $1.bytes }
             return taken
         }
     }

@@ -50,7 +50,8 @@ struct CSVTable: Sendable {
         do {
             header = try Self.fields(bytes[first.range], delimiter)
         } catch {
-            throw FileProblem(path: path, line: first.line, expected: "the names of the columns: \(Self.explain(error))")
+            throw FileProblem(
+                path: path, line: first.line, expected: "the names of the columns: \(Self.explain(error))")
         }
         try checkHeader(line: first.line)
         while let record = try splitter.next(path) {
@@ -95,8 +96,10 @@ struct CSVTable: Sendable {
 
     /// One record at a time: the library's first row is its header. The line break makes it see an empty last field.
     private static func fields(_ bytes: ArraySlice<UInt8>, _ delimiter: CSVDelimiter) throws -> [String] {
-        try EnumeratedCSV(string: String(decoding: bytes, as: UTF8.self) + "\n", delimiter: delimiter, loadColumns: false)
-            .header
+        try EnumeratedCSV(
+            string: String(decoding: bytes, as: UTF8.self) + "\n", delimiter: delimiter, loadColumns: false
+        )
+        .header
     }
 
     private static func explain(_ error: any Error) -> String {
@@ -176,7 +179,9 @@ struct CSVSplitter {
             let isBreak = byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
             if isBreak {
                 let end = index
-                index += byte == UInt8(ascii: "\r") && index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "\n") ? 2 : 1
+                index +=
+                    byte == UInt8(ascii: "\r") && index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "\n")
+                    ? 2 : 1
                 line += 1
                 if state != .quoted { return (startLine, start..<end) }
                 continue

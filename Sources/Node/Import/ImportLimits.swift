@@ -12,10 +12,8 @@ package enum ImportLimits {
     /// All texts of one opening together.
     package static let openingBytesMax = 48 * 1024
     package static let timePatternCountMax = 16
-    /// Operations of one transaction; one row more may go over it, never a ticket's worth.
+    /// Operations of one transaction; its last row may go over it.
     package static let transactionOperationsMax = 2_000
-    /// Operations that one row becomes at most: opening, its fields, and what else the row says.
-    static let rowOperationsMax = 24
     /// Refused rows that a report lists; all are counted.
     package static let refusedListedMax = 100_000
 }

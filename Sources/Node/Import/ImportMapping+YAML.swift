@@ -186,7 +186,8 @@ extension ImportMapping {
         if let text = try yaml.string("default") {
             otherwise = groups.firstIndex { $0.name == text }
             guard otherwise != nil else {
-                throw yaml.problem(at: "default", "one of the groups \(section.keys.joined(separator: ", ")), not \(text)")
+                throw yaml.problem(
+                    at: "default", "one of the groups \(section.keys.joined(separator: ", ")), not \(text)")
             }
         }
         return Sites(column: column, groups: groups, groupsByValue: groupsByValue, otherwise: otherwise)

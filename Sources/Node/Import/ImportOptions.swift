@@ -28,6 +28,16 @@ package struct ImportOptions: Hashable, Sendable, Codable {
     package var isDryRun = false
 
     package init() {}
+
+    /// What is not given is as it is without options.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        conditions = try container.decodeIfPresent([Condition].self, forKey: .conditions) ?? []
+        takesAll = try container.decodeIfPresent(Bool.self, forKey: .takesAll) ?? false
+        siteGroup = try container.decodeIfPresent(String.self, forKey: .siteGroup)
+        siteCodes = try container.decodeIfPresent([String: String].self, forKey: .siteCodes) ?? [:]
+        isDryRun = try container.decodeIfPresent(Bool.self, forKey: .isDryRun) ?? false
+    }
 }
 
 /// What is wrong with the options, and what to do instead.

@@ -91,7 +91,8 @@ struct ImportPlanner {
         let department = text(mapping.department, record)
         guard department.utf8.count <= ImportLimits.departmentBytesMax else {
             throw refusal(
-                record, mapping.department?.columns.first, "a department of at most \(ImportLimits.departmentBytesMax) bytes")
+                record, mapping.department?.columns.first,
+                "a department of at most \(ImportLimits.departmentBytesMax) bytes")
         }
         guard words(record, status).utf8.count <= TicketLimits.stringBytesMax else {
             throw refusal(record, mapping.text?.columns.first, "a text of at most \(TicketLimits.stringBytesMax) bytes")

@@ -37,7 +37,7 @@ package struct ImportReport: Hashable, Sendable, Codable {
 package struct Importer: Sendable {
     private let operationsMax: Int
 
-    /// - Parameter operationsMax: of one transaction, at least what one row may become.
+    /// - Parameter operationsMax: of one transaction; its last row may go over it.
     package init(operationsMax: Int = ImportLimits.transactionOperationsMax) {
         self.operationsMax = max(operationsMax, 1)
     }

@@ -11,7 +11,8 @@ enum TextEncoding: String, Sendable, CaseIterable {
     func convertToUTF8(_ bytes: [UInt8], path: String) throws(FileProblem) -> [UInt8] {
         guard let converter = iconv_open("UTF-8", rawValue.uppercased()), Int(bitPattern: converter) != -1 else {
             throw FileProblem(
-                path: path, line: 0, expected: "UTF-8: this system cannot convert \(rawValue); convert the file yourself")
+                path: path, line: 0,
+                expected: "UTF-8: this system cannot convert \(rawValue); convert the file yourself")
         }
         defer { iconv_close(converter) }
         var result: [UInt8] = []

@@ -141,7 +141,8 @@ struct TicketImport {
             } ?? note
         case .feedback:
             // A feedback belongs to the cycle that its author has seen; one of an earlier cycle would count for this.
-            return row.occurred >= course.cycleStart ? .feedback(FeedbackBody(text: row.text, occurrence: occurrence)) : note
+            return row.occurred >= course.cycleStart
+                ? .feedback(FeedbackBody(text: row.text, occurrence: occurrence)) : note
         case .note, nil: return note
         }
     }

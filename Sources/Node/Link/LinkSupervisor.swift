@@ -47,6 +47,13 @@ actor LinkSupervisor {
         wakers[site]?.yield()
     }
 
+    /// A certificate is renewed when dialling: a session that outlives two thirds of it is ended for that.
+    func redialIfRenewalIsDue(_ parent: SiteCode) throws {
+        guard Renewal.isDue(try keys.certificate(), now: NodeClock.system()) else { return }
+        controls[parent]?.end(.superseded, "the certificate is due for renewal")
+        wakers[parent]?.yield()
+    }
+
     func stop() {
         isStopping = true
         for control in controls.values { control.end(.shuttingDown, "the node is shutting down") }
@@ -111,7 +118,13 @@ actor LinkSupervisor {
                 HTTP2RequestHead(
                     method: "POST", authority: parent.rawValue, path: SyncRoute.path,
                     headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
+            let timer = Task {
+                try await Task.sleep(for: .milliseconds(Self.answerMillisecondsMax))
+                stream.reset(.cancel)
+            }
+            defer { timer.cancel() }
             let status = try await stream.responseHead.status
+            timer.cancel()
             guard status == 200 else {
                 let body = try await stream.collect(bytesMax: 4_096)
                 return ("\(address) answers \(status): \(String(buffer: body))", false)

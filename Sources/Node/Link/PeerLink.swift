@@ -39,6 +39,8 @@ struct PeerLink {
     }
 
     static let tickMilliseconds = 500
+    /// Between two looks at an apply queue that is full.
+    static let fullQueuePauseMilliseconds = 20
     /// How long queued frames may take to go out once the session is over.
     static let farewellMillisecondsMax = 2_000
 
@@ -259,6 +261,9 @@ struct PeerLink {
                     guard buffer.readableBytes >= SyncCodec.prefixBytes + length else { break }
                     buffer.moveReaderIndex(forwardBy: SyncCodec.prefixBytes)
                     guard let bytes = buffer.readBytes(length: length) else { break }
+                    while node.isApplyQueueFull {
+                        try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
+                    }
                     let message = try SyncCodec.decode(bytes, hasher: &hasher)
                     // A batch's credit goes back after its commit, everything else's now.
                     if case .batch = message {} else { stream.consume(bytes: SyncCodec.prefixBytes + length) }

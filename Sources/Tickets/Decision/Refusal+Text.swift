@@ -8,6 +8,7 @@ extension Refusal {
         case .tooLong(_, let count, let countMax): "内容过长（\(count)，上限 \(countMax)）。请精简，或分成多条备注。"
         case .operationTooLarge(let bytes, let bytesMax): "一次提交 \(bytes) 字节，超过上限 \(bytesMax)。请拆分后分次提交。"
         case .wrongValue(let field): "字段 \(field.rawValue) 的值无效。请按提示的格式重新填写。"
+        case .scoreOutOfRange(let score, let scoreMax): "满意度不能是 \(score)。请填 1 到 \(scoreMax)，未询问则填 0。"
         case .noSuchTicket: "本节点没有这张工单。请核对单号，或等待同步后再试。"
         case .alreadyOpened: "这张工单已经建立。请打开原工单处理。"
         case .notHolder(let site, let department): "工单现由 \(site) 的 \(department) 持有，您不能代为操作。请联系该部门，或发起催办。"
@@ -40,6 +41,8 @@ extension Refusal {
             "The text is too long (\(count), at most \(countMax)). Shorten it, or spread it over several notes."
         case .operationTooLarge(let bytes, let bytesMax):
             "This entry has \(bytes) bytes, at most \(bytesMax) are allowed. Split it and submit the parts."
+        case .scoreOutOfRange(let score, let scoreMax):
+            "The score cannot be \(score). Give 1 to \(scoreMax), or 0 if the customer was not asked."
         case .wrongValue(let field):
             "Field \(field.rawValue) does not take this value. Enter it again in the form that is shown."
         case .noSuchTicket: "This node does not have that ticket. Check the number, or try again after the next sync."

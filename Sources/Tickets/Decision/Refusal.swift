@@ -17,6 +17,7 @@ package enum Refusal: Error, Hashable, Sendable {
     case tooLong(Field?, count: Int, countMax: Int)
     case operationTooLarge(bytes: Int, bytesMax: Int)
     case wrongValue(Field)
+    case scoreOutOfRange(score: Int, scoreMax: Int)
     case noSuchTicket
     case alreadyOpened
     case notHolder(site: SiteCode, department: String)
@@ -54,6 +55,13 @@ package enum Refusal: Error, Hashable, Sendable {
         let bytesMax = field == .body ? 4 * TicketLimits.bodyCharactersMax : TicketLimits.stringBytesMax
         guard text.utf8.count <= bytesMax else {
             throw .tooLong(field, count: text.utf8.count, countMax: bytesMax)
+        }
+    }
+
+    /// What no reader would take must not be written.
+    static func check(score: UInt8) throws(Refusal) {
+        guard score <= TicketLimits.scoreMax else {
+            throw .scoreOutOfRange(score: Int(score), scoreMax: Int(TicketLimits.scoreMax))
         }
     }
 

@@ -21,7 +21,9 @@ extension CloseBody: KindBody {
     static let kind = Kind.close
 
     init(_ wire: WireClose) throws(BodyFailure) {
-        guard let score = UInt8(exactly: wire.score), score <= 5 else { throw .invalid(.close, field: "score") }
+        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else {
+            throw .invalid(.close, field: "score")
+        }
         self.init(
             reason: wire.reason, isConfirmedByCustomer: wire.confirmedByCustomer, score: score,
             occurrence: wire.hasOccurred ? Occurrence(wire.occurred) : nil)
@@ -43,5 +45,6 @@ extension CloseBody: KindBody {
 
     func validate() throws(Refusal) {
         try Refusal.check(reason, nil)
+        try Refusal.check(score: score)
     }
 }

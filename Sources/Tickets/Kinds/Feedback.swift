@@ -18,7 +18,9 @@ extension FeedbackBody: KindBody {
     static let kind = Kind.feedback
 
     init(_ wire: WireFeedback) throws(BodyFailure) {
-        guard let score = UInt8(exactly: wire.score), score <= 5 else { throw .invalid(.feedback, field: "score") }
+        guard let score = UInt8(exactly: wire.score), score <= TicketLimits.scoreMax else {
+            throw .invalid(.feedback, field: "score")
+        }
         self.init(
             text: wire.text, channel: wire.channel, score: score,
             occurrence: wire.hasOccurred ? Occurrence(wire.occurred) : nil)
@@ -41,5 +43,6 @@ extension FeedbackBody: KindBody {
         guard !text.allSatisfy(\.isWhitespace) else { throw .missing(.text) }
         try Refusal.check(text, nil)
         try Refusal.check(channel, nil)
+        try Refusal.check(score: score)
     }
 }
