@@ -19,9 +19,15 @@ extension SyncNode {
     ) throws -> SyncNode {
         let configuration = try NodeConfiguration(folder: folder)
         let catalog = try CatalogFile.read(folder)
-        let opened = try Store.open(folder, patienceMilliseconds: patienceMilliseconds)
+        let clock = NodeClock(scale: configuration.clock)
+        let opened = try Store.open(
+            folder, patienceMilliseconds: patienceMilliseconds,
+            context: StoreContext(now: clock.now(), catalog: catalog))
         return try SyncNode(
-            writer: opened.writer, catalog: catalog, clock: NodeClock(scale: configuration.clock), logger: logger)
+            writer: opened.writer, catalog: catalog, clock: clock, logger: logger,
+            certificateFingerprint: {
+                (try? KeyFolder(folder).certificate()).map { Array($0.fingerprint.utf8) } ?? []
+            })
     }
 }
 
@@ -119,6 +125,7 @@ package final class NodeRuntime: Service, RuntimeControl {
                     "sync": "\(addresses.sync ?? "off")", "console": "\(addresses.console ?? "off")",
                 ])
             try await group.next()
+            await node.saveEpoch()
             // The first part that ends takes the others with it: a node works whole or not at all.
             group.cancelAll()
             try await group.waitForAll()

@@ -36,6 +36,8 @@ extension StoreWriter {
                 done += read
                 progress(done, total)
             }
+            // What was folded here does not know which children take part.
+            cache.works.removeAll()
             return done
         }
         try resetSearch()

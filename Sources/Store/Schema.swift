@@ -68,6 +68,39 @@ enum Schema {
             columns BLOB NOT NULL,
             UNIQUE (replica, sequence, hash)
         ) STRICT;
+
+        -- Rows of `operation` that do not match their hash, until a peer's copy has healed them. `hash` is what the row
+        -- says, `found` when it was noticed.
+        CREATE TABLE damaged (
+            arrival INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            found INTEGER NOT NULL
+        ) STRICT;
+
+        -- This node's own operations of a branch that its peers do not go on with, until the present incarnation has
+        -- written them again, in order of `position`. `common` is up to where their incarnation's history stands,
+        -- `moves` says that the ticket which the operation opened gets a new name with it.
+        CREATE TABLE reissue (
+            position INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            common INTEGER NOT NULL,
+            moves INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            columns BLOB NOT NULL
+        ) STRICT;
+
+        -- What became of them: the dots under which they have been written again.
+        CREATE TABLE reissued (
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            to_replica INTEGER NOT NULL,
+            to_sequence INTEGER NOT NULL,
+            moves INTEGER NOT NULL,
+            PRIMARY KEY (replica, sequence)
+        ) STRICT, WITHOUT ROWID;
         """
 
     private static let projection = """
@@ -136,7 +169,8 @@ enum Schema {
 
     private static let feeds = """
         -- Nodes that this one speaks to. `received_*`: what is durable here of the peer's feed; `acknowledged_*`: what
-        -- the peer has said it holds of ours. `stored`: operations in the log that came from this peer.
+        -- the peer has said it holds of ours. `stored`: arrival numbers that are not for this peer, because what stands
+        -- there came from it, or has left the log.
         CREATE TABLE peer (
             id INTEGER PRIMARY KEY,
             site TEXT NOT NULL UNIQUE,

@@ -16,14 +16,21 @@ package final class StoreWriter {
     package private(set) var catalog: Catalog
     private let pool: DatabasePool
     private var cache: WriterCache?
+    /// Of the machine; goes into the epoch file.
+    let machine: ContentHash?
+    /// What the epoch file says; nil before the first time.
+    var savedEpoch: Epoch?
 
-    init(reader: StoreReader) throws {
+    init(reader: StoreReader, machine: ContentHash? = nil) throws {
         self.reader = reader
+        self.machine = machine
         pool = reader.pool
         catalog = .standard
     }
 
     deinit {
+        // Without it the file is behind, which is allowed; whoever wants to know of a failure saves before.
+        try? saveEpochAtEnd()
         // Statements are finalised before their connection is closed.
         cache = nil
     }
@@ -180,17 +187,23 @@ package final class StoreWriter {
 }
 
 extension StoreWriter {
-    /// Timestamp of the latest operation that this incarnation has written, so that its clock only grows.
+    /// Timestamp that the node's clock has to go on from: of the first and the latest operation of this incarnation, and
+    /// of the latest of the one before. (What is issued again keeps its time, so that the latest alone may be older.)
     package func lastOwnTime() throws -> HybridTimestamp {
-        try write { db in
-            let raw = try Int64.fetchOne(
-                db,
-                sql: """
-                    SELECT time FROM operation WHERE replica = (SELECT id FROM replica WHERE replica = ?1)
-                        AND sequence = (SELECT highest FROM replica WHERE replica = ?1)
-                    """,
-                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
-            return HybridTimestamp(rawValue: UInt64(bitPattern: raw ?? 0))
+        let identity = reader.identity
+        return try write { db in
+            func latest(_ replica: ReplicaID?) throws -> UInt64 {
+                guard let replica else { return 0 }
+                let times = try Int64.fetchAll(
+                    db,
+                    sql: """
+                        SELECT o.time FROM operation o JOIN replica r ON r.id = o.replica
+                        WHERE r.replica = ? AND o.sequence IN (1, r.highest)
+                        """,
+                    arguments: [Int64(bitPattern: replica.rawValue)])
+                return times.map(UInt64.init(bitPattern:)).max() ?? 0
+            }
+            return HybridTimestamp(rawValue: try max(latest(identity.replica), latest(identity.follows?.replica)))
         }
     }
 }

@@ -25,17 +25,33 @@ package actor SyncNode {
     private let replica: Replica
     private var isIndexingPlanned = false
     private var searchPostponements = 0
+    private var isEpochPlanned = false
     /// By the clock that never steps.
     private var lastMerge: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
-    package init(writer: sending StoreWriter, catalog: Catalog, clock: NodeClock, logger: Logger) throws {
+    /// - Parameter certificateFingerprint: lets a new incarnation announce itself and issue again what waits for it; nil
+    ///   leaves that to the caller.
+    package init(
+        writer: sending StoreWriter, catalog: Catalog, clock: NodeClock, logger: Logger,
+        certificateFingerprint: (() -> [UInt8])? = nil
+    ) throws {
         writer.use(catalog)
         reader = writer.reader
         identity = writer.reader.identity
         isCaughtUp = writer.reader.identity.parent == nil
-        replica = try Replica(writer: writer)
+        let replica = try Replica(writer: writer)
+        if let certificateFingerprint {
+            try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
+            let effects = try replica.reissuePending(now: clock.now())
+            if effects.insertedCount > 0 {
+                logger.notice(
+                    "operations of a branch of this node's history were issued again",
+                    metadata: ["count": "\(effects.insertedCount)"])
+            }
+        }
+        self.replica = replica
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
@@ -143,7 +159,40 @@ package actor SyncNode {
         }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
-        if isLocal { advanceSearchSoon() }
+        if isLocal {
+            advanceSearchSoon()
+            saveEpochSoon()
+        }
+    }
+
+    // MARK: Epoch
+
+    /// How far the file outside the database may be behind what this node has written.
+    static let epochDelayMilliseconds: Int64 = 1_000
+
+    private func saveEpochSoon() {
+        guard !isEpochPlanned else { return }
+        isEpochPlanned = true
+        // A node that goes away meanwhile saves by itself.
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.epochDelayMilliseconds))
+            await self?.savePlannedEpoch()
+        }
+    }
+
+    private func savePlannedEpoch() {
+        isEpochPlanned = false
+        saveEpoch()
+    }
+
+    /// At the end, and now and then while this node writes.
+    package func saveEpoch() {
+        do {
+            try replica.writer.saveEpoch()
+        } catch {
+            logger.error(
+                "the epoch file cannot be written: check the data folder and its disk", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Search
@@ -214,7 +263,9 @@ package actor SyncNode {
                     }
                 }
             }
-            if effects.insertedCount > 0 { subscribers.publish(peers: effects.advancedPeers) }
+            guard effects.insertedCount > 0 else { return }
+            subscribers.publish(peers: effects.advancedPeers)
+            saveEpochSoon()
         } catch {
             logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
         }
