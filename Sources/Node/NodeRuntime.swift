@@ -116,6 +116,7 @@ package final class NodeRuntime: Service, RuntimeControl {
                 group.addTask { await self.watchCertificate(towards: parent) }
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
+            group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
             up.withLock { $0 = true }
             logger.notice(

@@ -31,6 +31,29 @@ private final class RecordingRuntime: RuntimeControl {
         #expect(connected.degraded.isEmpty)
     }
 
+    @Test("a scrub finds a damaged row once, and status and the list show it until it is healed")
+    func scrub() async throws {
+        let api = try await APINode()
+        let opened = try await api.open()
+        func pass() async throws -> ScrubReport {
+            var job: JobState = try await api.answer("POST", "jobs/scrub")
+            while !job.isFinished { job = try await api.answer("GET", "jobs/\(job.id)") }
+            let list: DamageList = try await api.answer("GET", "damaged")
+            return ScrubReport(job, damaged: list.damaged)
+        }
+        let sound = try await pass()
+        #expect(sound.damaged.isEmpty && sound.operations == 2 && sound.entities == 2)
+        let stored = try #require(try api.node.reader.operations(after: 1, limit: 1).first)
+        try await api.node.administer { try $0.damageForTests(arrival: 2) }
+        for _ in 0..<2 { #expect(try await pass().damaged.map(\.arrival) == [2]) }
+        let status: NodeStatus = try await api.answer("GET", "status")
+        #expect(status.damaged == 1 && status.degraded.contains { $0.reason == .rowsDamaged })
+        #expect(try await api.node.administer { try $0.heal(stored.operation, hash: stored.hash) })
+        #expect(try await pass().damaged.isEmpty)
+        let detail: TicketDetail = try await api.answer("GET", "tickets/\(opened.ticket.id)")
+        #expect(detail.title == "上网慢")
+    }
+
     @Test("a sync command needs a running node and a known peer")
     func sync() async throws {
         let stopped = try await APINode("hz.zj", parent: "zj")

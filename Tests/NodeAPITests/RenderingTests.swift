@@ -123,13 +123,16 @@ enum Golden {
     @Test("a node's status")
     func status() throws {
         let status = NodeStatus(
-            site: "hz.zj", replica: "00000000000000a1", parent: "zj", now: Instant(Office.start), isRunning: true,
-            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2,
+            site: "hz.zj", replica: "00000000000000a1",
+            incarnation: IncarnationStatus(
+                follows: "00000000000000a0:345", reason: "restored", since: Instant(Office.start), starts: 12),
+            parent: "zj", now: Instant(Office.start), isRunning: true,
+            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2, damaged: 1,
             conflicts: 1,
             contested: 1, digest: "900:00ff", searchBacklog: 0, overdue: 4, warning: 7, peers: peers,
             degraded: [
                 Degradation(reason: .peerDisconnected, peer: "xihu.hz.zj"),
-                Degradation(reason: .operationsParked, count: 2),
+                Degradation(reason: .operationsParked, count: 2), Degradation(reason: .rowsDamaged, count: 1),
             ])
         try Golden.expect(status.text(presentation), "status-zh")
         try Golden.expect(status.text(english), "status-en")

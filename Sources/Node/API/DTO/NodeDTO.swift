@@ -2,6 +2,7 @@
 package struct NodeStatus: Codable, Sendable, Hashable {
     package var site: String
     package var replica: String
+    package var incarnation: IncarnationStatus
     package var parent: String?
     package var now: Instant
     /// False where a command looks at the folder of a node that does not run.
@@ -10,6 +11,8 @@ package struct NodeStatus: Codable, Sendable, Hashable {
     package var tickets: Int
     package var operations: Int
     package var parked: Int
+    /// Rows of the log that do not match their hash.
+    package var damaged: Int
     /// Tickets with concurrent values, and with contested transfers.
     package var conflicts: Int
     package var contested: Int
@@ -24,10 +27,31 @@ package struct NodeStatus: Codable, Sendable, Hashable {
     package var degraded: [Degradation]
 }
 
+/// How the present incarnation came about.
+package struct IncarnationStatus: Codable, Sendable, Hashable {
+    /// Replica and last common sequence of the one before; nil for a node's first.
+    package var follows: String?
+    /// restored, rolledBack, forked, cloned or requested; nil for a node's first.
+    package var reason: String?
+    package var since: Instant?
+    /// Operations of the one before that still have to be issued again.
+    package var waiting: Int
+    package var starts: UInt64
+
+    package init(follows: String? = nil, reason: String? = nil, since: Instant? = nil, waiting: Int = 0, starts: UInt64)
+    {
+        self.follows = follows
+        self.reason = reason
+        self.since = since
+        self.waiting = waiting
+        self.starts = starts
+    }
+}
+
 /// One reason for exit code 2.
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
-        case peerDisconnected, peerPaused, operationsParked, searchBehind, clockOffset
+        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset
     }
 
     package var reason: Reason

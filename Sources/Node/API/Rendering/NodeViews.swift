@@ -3,7 +3,8 @@ extension NodeStatus {
         func say(_ phrase: Phrase) -> String { presentation.phrase(phrase) }
         let facts: [(Phrase, String)] = [
             (NodeTexts.site, "\(site) · \(say(isRunning ? NodeTexts.running : NodeTexts.stopped))"),
-            (NodeTexts.replica, replica), (NodeTexts.parent, parent ?? "–"),
+            (NodeTexts.replica, replica), (NodeTexts.follows, incarnation.text(presentation)),
+            (NodeTexts.parent, parent ?? "–"),
             (
                 NodeTexts.listeners,
                 [("sync", addresses.sync), ("enrol", addresses.enrolment), ("console", addresses.console)]
@@ -11,6 +12,7 @@ extension NodeStatus {
             ),
             (NodeTexts.tickets, "\(tickets)"), (NodeTexts.overdue, "\(overdue)"), (NodeTexts.warning, "\(warning)"),
             (NodeTexts.operations, "\(operations)"), (NodeTexts.parked, "\(parked)"),
+            (NodeTexts.damaged, damaged == 0 ? "" : "\(damaged)"),
             (NodeTexts.conflicts, "\(conflicts)"), (NodeTexts.contested, "\(contested)"),
             (NodeTexts.searchBacklog, "\(searchBacklog)"), (NodeTexts.digest, digest),
         ]
@@ -25,6 +27,18 @@ extension NodeStatus {
             }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension IncarnationStatus {
+    /// Empty for a node's first incarnation.
+    func text(_ presentation: Presentation) -> String {
+        guard let follows else { return "" }
+        var parts = [follows]
+        if let reason { parts.append(presentation.phrase(NodeTexts.incarnation(reason))) }
+        if let since { parts.append(presentation.time(since)) }
+        if waiting > 0 { parts.append("\(waiting) " + presentation.phrase(NodeTexts.waiting)) }
+        return parts.joined(separator: " · ")
     }
 }
 

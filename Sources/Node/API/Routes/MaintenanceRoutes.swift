@@ -22,6 +22,13 @@ extension APIServices {
             }
             return try reply(job, status: .accepted)
         }
+        routes.post("jobs/scrub") { request, _ in
+            try reply(try jobs.start("scrub", language: language(request), scrub), status: .accepted)
+        }
+        routes.get("damaged") { _, _ in
+            let damaged = try await read { try reader.damaged() }
+            return try reply(DamageList(damaged: damaged.map(DamageEntry.init)))
+        }
         routes.get("jobs/:job") { _, context in
             let id = try parameter("job", context)
             guard let job = jobs.job(id) else { throw APIFailure.noSuchJob(id) }
@@ -35,6 +42,15 @@ extension APIServices {
         // Indexing goes in steps, so that others get their turn in between.
         while try await node.administer({ try $0.advanceSearch() }) > 0 {}
         return ["operations": "\(count)"]
+    }
+
+    private func scrub(_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String] {
+        let findings = try await Scrubber(node: node, logger: node.logger).pass(progress: progress)
+        return [
+            "operations": "\(findings.operationCount)", "entities": "\(findings.entityCount)",
+            "cured": findings.cured.map { "\($0)" }.joined(separator: " "),
+            "waiting": findings.waiting.map { "\($0)" }.joined(separator: " "),
+        ]
     }
 
     private var standardBackupPath: String {

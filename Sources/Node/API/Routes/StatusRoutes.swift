@@ -20,6 +20,7 @@ extension APIServices {
     func status() async throws -> NodeStatus {
         let now = node.clock.now()
         let peers = try await peers()
+        let (incarnation, damaged) = try await read { (try reader.incarnation(), try reader.damaged().count) }
         let (counts, overdue, warning) = try await read {
             var (overdue, warning) = (0, 0)
             try reader.forEachOpenTicket { ticket in
@@ -35,14 +36,15 @@ extension APIServices {
         }
         return NodeStatus(
             site: node.identity.site.rawValue, replica: "\(node.identity.replica)",
-            parent: node.identity.parent?.rawValue, now: Instant(now), isRunning: runtime != nil,
+            incarnation: IncarnationStatus(incarnation), parent: node.identity.parent?.rawValue, now: Instant(now),
+            isRunning: runtime != nil,
             addresses: runtime?.addresses ?? RuntimeAddresses(), tickets: counts.tickets, operations: counts.operations,
-            parked: counts.parked, conflicts: counts.conflicts, contested: counts.contested,
+            parked: counts.parked, damaged: damaged, conflicts: counts.conflicts, contested: counts.contested,
             digest: "\(counts.digest)", searchBacklog: counts.searchBacklog, overdue: overdue, warning: warning,
-            peers: peers, degraded: Self.degradations(peers: peers, counts: counts))
+            peers: peers, degraded: Self.degradations(peers: peers, counts: counts, damaged: damaged))
     }
 
-    static func degradations(peers: [PeerStatus], counts: StoreCounts) -> [Degradation] {
+    static func degradations(peers: [PeerStatus], counts: StoreCounts, damaged: Int) -> [Degradation] {
         var result: [Degradation] = []
         for peer in peers {
             if peer.isPaused {
@@ -55,6 +57,7 @@ extension APIServices {
             }
         }
         if counts.parked > 0 { result.append(Degradation(reason: .operationsParked, count: Int64(counts.parked))) }
+        if damaged > 0 { result.append(Degradation(reason: .rowsDamaged, count: Int64(damaged))) }
         if counts.searchBacklog > Alarms.searchBacklogMax {
             result.append(Degradation(reason: .searchBehind, count: Int64(counts.searchBacklog)))
         }
@@ -66,6 +69,14 @@ extension APIServices {
         return try await read { try reader.peers() }.map { record in
             PeerStatus(record, links[record.site] ?? LinkTable.Status())
         }
+    }
+}
+
+extension IncarnationStatus {
+    init(_ record: IncarnationRecord) {
+        self.init(
+            follows: record.follows.map { "\($0)" }, reason: record.reason?.rawValue,
+            since: Instant(nonzero: record.since), waiting: record.waitingCount, starts: record.startCount)
     }
 }
 
