@@ -12,6 +12,9 @@ package enum StoreError: Error, CustomStringConvertible {
     case corruptRow(arrival: Int64, dot: Dot)
     case corruptState(entity: EntityID, reason: String)
     case newerSchema(path: String, found: Int, known: Int)
+    /// A backup that does not hold what it says; what is wrong with it.
+    case damagedBackup(path: String, findings: [String])
+    case backupOfOtherSite(path: String, found: String, expected: SiteCode)
     case file(path: String, operation: String, reason: String)
 
     package var description: String {
@@ -30,6 +33,10 @@ package enum StoreError: Error, CustomStringConvertible {
             "the projection of \(entity) cannot be read (\(reason)): run `banjie rebuild`"
         case .newerSchema(let path, let found, let known):
             "\(path) has schema \(found), this program knows \(known): use the newer program"
+        case .damagedBackup(let path, let findings):
+            "\(path) is damaged (\(findings.first ?? "unknown")): take another one, `banjie backup list` shows them"
+        case .backupOfOtherSite(let path, let found, let expected):
+            "\(path) is a backup of \(found), this folder belongs to \(expected): take one of \(expected)"
         case .file(let path, let operation, let reason):
             "\(path): \(operation) failed: \(reason)"
         }

@@ -197,15 +197,4 @@ import Tickets
             "\(error)".contains("process")
         }
     }
-
-    @Test("a backup opens, and counts and digests in it are those of the store")
-    func backup() throws {
-        let store = try TestStore("zj", replica: 13)
-        for log in try history(tickets: 3) { try store.commit(log) }
-        let path = store.folder.backups + "/copy.db"
-        try store.writer.backup(to: path) { _, _ in }
-        let content = try BackupContent.read(path) { _, _ in }
-        #expect(content.findings.isEmpty && content.tickets == 3)
-        #expect(try content.digest == store.reader.counts().digest)
-    }
 }

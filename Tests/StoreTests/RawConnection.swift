@@ -14,6 +14,10 @@ struct RawConnection {
         path = folder.database
     }
 
+    init(path: String) {
+        self.path = path
+    }
+
     func execute(_ sql: String) throws {
         var connection: OpaquePointer?
         defer { sqlite3_close(connection) }

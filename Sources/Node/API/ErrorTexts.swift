@@ -108,6 +108,7 @@ extension StoreError {
         case .folderInUse: 503
         case .notInitialised: 404
         case .alreadyInitialised, .conflictingHistory: 409
+        case .damagedBackup, .backupOfOtherSite: 422
         case .corruptRow, .corruptState, .newerSchema, .file: 500
         }
     }
@@ -121,6 +122,8 @@ extension StoreError {
         case .corruptRow: "corruptRow"
         case .corruptState: "corruptState"
         case .newerSchema: "newerSchema"
+        case .damagedBackup: "damagedBackup"
+        case .backupOfOtherSite: "backupOfOtherSite"
         case .file: "file"
         }
     }
@@ -155,6 +158,15 @@ extension StoreError {
             phrase = Phrase(
                 "\(path) 的库版本为 \(found)，本程序只认识 \(known)。请使用更新的程序。",
                 "\(path) has schema \(found), this program knows \(known). Use the newer program.")
+        case .damagedBackup(let path, let findings):
+            phrase = Phrase(
+                "\(path) 已损坏（\(findings.first ?? "")）。请用 banjie backup list 另选一个，或用 --force 取其中可读的部分。",
+                "\(path) is damaged (\(findings.first ?? "")). Choose another one from `banjie backup list`, or take what can be read with --force."
+            )
+        case .backupOfOtherSite(let path, let found, let expected):
+            phrase = Phrase(
+                "\(path) 是 \(found) 的备份，本目录属于 \(expected)。请选择 \(expected) 的备份。",
+                "\(path) is a backup of \(found), and this folder belongs to \(expected). Choose one of \(expected).")
         case .file(let path, let operation, let reason):
             phrase = Phrase(
                 "\(path)：\(operation) 失败：\(reason)。请检查权限与磁盘空间。",

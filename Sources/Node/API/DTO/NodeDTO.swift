@@ -168,22 +168,3 @@ package struct JobState: Codable, Sendable, Hashable {
     package var result: [String: String]?
     package var error: APIError?
 }
-
-package struct BackupRequest: Codable, Sendable, Hashable {
-    /// Nil for a name of its own in the folder's `backups`.
-    package var path: String?
-
-    package init(path: String?) {
-        self.path = path
-    }
-}
-
-package struct BackupReport: Codable, Sendable, Hashable {
-    package var path: String
-    package var site: String
-    package var replica: String
-    package var operations: Int
-    package var tickets: Int
-    package var digest: String
-    package var findings: [String]
-}

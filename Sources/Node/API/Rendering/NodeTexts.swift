@@ -49,9 +49,6 @@ enum NodeTexts {
     static let folder = Phrase("数据目录", "Folder")
     static let fingerprint = Phrase("证书指纹", "Fingerprint")
     static let validUntil = Phrase("证书有效至", "Valid until")
-    static let backup = Phrase("备份", "Backup")
-    static let sound = Phrase("备份完好。", "The backup is sound.")
-    static let unsound = Phrase("备份有问题：", "The backup is damaged:")
 
     /// Why an incarnation began.
     static func incarnation(_ reason: String) -> Phrase {

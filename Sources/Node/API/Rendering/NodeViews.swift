@@ -160,21 +160,6 @@ extension DoctorReport {
     }
 }
 
-extension BackupReport {
-    package func text(_ presentation: Presentation) -> String {
-        func say(_ phrase: Phrase) -> String { presentation.phrase(phrase) }
-        let facts: [(Phrase, String)] = [
-            (NodeTexts.backup, path), (NodeTexts.site, site), (NodeTexts.replica, replica),
-            (NodeTexts.operations, "\(operations)"), (NodeTexts.tickets, "\(tickets)"), (NodeTexts.digest, digest),
-        ]
-        let width = facts.map { TextLayout.width(say($0.0)) }.max() ?? 0
-        var lines = facts.map { "\(TextLayout.padded(say($0.0), to: width))  \($0.1)" }
-        lines.append(say(findings.isEmpty ? NodeTexts.sound : NodeTexts.unsound))
-        lines += findings.map { "  " + TextLayout.plain($0) }
-        return lines.joined(separator: "\n") + "\n"
-    }
-}
-
 extension InitReport {
     package func text(_ presentation: Presentation) -> String {
         let facts: [(Phrase, String)] = [

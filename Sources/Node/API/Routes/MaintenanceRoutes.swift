@@ -17,8 +17,12 @@ extension APIServices {
             let path = wish.path ?? standardBackupPath
             guard path.hasPrefix("/") else { throw APIFailure.malformed(field: "path", expected: "/…") }
             let job = try jobs.start("backup", language: language(request)) { progress in
-                try await node.administer { try $0.backup(to: path, progress: progress) }
-                return ["path": path]
+                let now = node.clock.now()
+                // A thread of its own: other readers do not wait for it.
+                let content = try await StoreAccess().run {
+                    try reader.backup(to: path, now: now, progress: progress)
+                }
+                return BackupReport(path: path, content).facts
             }
             return try reply(job, status: .accepted)
         }
@@ -54,8 +58,6 @@ extension APIServices {
     }
 
     private var standardBackupPath: String {
-        let time = CivilTime(milliseconds: node.clock.now())
-        let stamp = time.day.filter { $0 != "-" } + "T" + time.clock.filter { $0 != ":" } + "Z"
-        return "\(reader.folder.backups)/\(node.identity.site)-\(stamp).db"
+        "\(reader.folder.backups)/\(node.identity.site)-\(CivilTime(milliseconds: node.clock.now()).stamp)Z.db"
     }
 }
