@@ -35,7 +35,7 @@ package struct MergeResult: Sendable {
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
     package var advancedPeers: [SiteCode] = []
-    /// Tickets that this commit touched.
+    /// Tickets whose projection this commit has written.
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
     package var owingReceipts: [EntityID] = []
@@ -48,7 +48,9 @@ package struct MergeResult: Sendable {
 /// One merge transaction: log rows in order, each touched entity folded once, feeds, rollups and cursors at the end.
 ///
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
-/// changed. Source: Protocols/operations.md §6.
+/// changed. While a peer's backlog comes in, the projection may be left for a later transaction: the operations are in
+/// the log, the entities are dirty in the cache, and `projection_cursor` in `meta` says from where on to fold the log
+/// again if this process ends first. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
     /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
     final class Work {
@@ -66,12 +68,12 @@ struct Merge: ~Copyable {
         var members: Set<Int> = []
         /// Sites that took part when `members` was last looked at.
         var siteCount = 0
-        /// Numbers that operations of this transaction have given it, by the operation.
+        /// Numbers that operations since it was last written have given it, by the operation.
         var numbers: [Dot: String] = [:]
-        /// An operation of this transaction may have changed what its row shows.
+        /// An operation since it was last written may have changed what its row shows.
         var mayShowMore = false
-        /// The transaction has taken it up.
-        var isTouched = false
+        /// It is in the cache's list of what is to be written.
+        var isDirty = false
 
         init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
             self.id = id
@@ -89,11 +91,12 @@ struct Merge: ~Copyable {
     let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    private var order: [Work] = []
+    /// Arrival of the last operation before this transaction.
+    private let start: Int64
+    private var created: [Work] = []
     private var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
-    private var scratch: [UInt8] = []
     private(set) var result = MergeResult()
 
     init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
@@ -102,6 +105,7 @@ struct Merge: ~Copyable {
         self.catalog = catalog
         self.site = site
         self.now = now
+        start = cache.lastArrival
     }
 
     /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.
@@ -302,6 +306,8 @@ struct Merge: ~Copyable {
         } else {
             cache.lastEntity += 1
             work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
+            work.contributions = []
+            created.append(work)
         }
         cache.works[entity] = work
         touch(work)
@@ -309,57 +315,85 @@ struct Merge: ~Copyable {
     }
 
     private mutating func touch(_ work: Work) {
-        guard !work.isTouched else { return }
-        work.isTouched = true
-        order.append(work)
+        guard !work.isDirty else { return }
+        work.isDirty = true
+        cache.dirty.append(work)
     }
 
-    /// Writes every touched entity once, then the measures, prefixes and feed lengths.
-    mutating func finish() throws {
-        let statements = cache.statements
-        for work in order {
-            if work.ticket.id.type == .ticket {
-                result.touched.append(work.ticket.id)
-            }
-            if work.ticket.id.type == .ticket, work.mayShowMore || work.facts == 0 {
-                let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
-                let facts = row.facts
-                if facts != work.facts {
-                    try row.write(work, statements: statements, rollup: &rollup)
-                    work.facts = facts
-                }
-                if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
-                    result.owingReceipts.append(work.ticket.id)
-                }
-            }
+    /// Writes the measures of replicas and peers, and the projection.
+    /// - Parameter deferring: leaves the projection for a later transaction; new entities get rows that say nothing yet.
+    mutating func finish(deferring: Bool = false) throws {
+        if deferring { try deferProjection() } else { try writeProjection() }
+        try writeReplicasAndPeers()
+    }
+
+    private mutating func deferProjection() throws {
+        for work in created {
+            try insertRow(of: work, digest: .empty) { $0.bind(8, []) }
+            work.isNew = false
+        }
+        guard cache.projectionCursor == nil else { return }
+        try Meta.set("projection_cursor", start, db)
+        cache.projectionCursor = start
+        cache.deferredSince = .now
+    }
+
+    /// Writes every dirty entity once.
+    private mutating func writeProjection() throws {
+        for work in cache.dirty {
+            if work.ticket.id.type == .ticket { try writeTicket(work) }
             if work.isNew {
-                let insert = statements.insertEntity
-                insert.bind(1, work.id)
-                insert.bind(2, Int(work.ticket.id.type.rawValue))
-                insert.bind(3, work.ticket.id.high)
-                insert.bind(4, work.ticket.id.low)
-                insert.bind(5, work.digest.count)
-                work.digest.sum.withBytes { insert.bind(6, $0) }
-                insert.bind(7, work.facts)
-                work.ticket.withEncoded(using: &scratch) { insert.bind(8, $0) }
-                try insert.run()
+                try insertRow(of: work, digest: work.digest) { row in
+                    work.ticket.withEncoded(using: &cache.scratch) { row.bind(8, $0) }
+                }
             } else {
-                let update = statements.updateEntity
+                let update = cache.statements.updateEntity
                 update.bind(1, work.id)
                 update.bind(2, work.digest.count)
                 work.digest.sum.withBytes { update.bind(3, $0) }
                 update.bind(4, work.facts)
-                work.ticket.withEncoded(using: &scratch) { update.bind(5, $0) }
+                work.ticket.withEncoded(using: &cache.scratch) { update.bind(5, $0) }
                 try update.run()
             }
             work.isNew = false
-            work.isTouched = false
+            work.isDirty = false
             work.mayShowMore = false
             work.numbers.removeAll()
         }
-        try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
-        try writeReplicasAndPeers()
+        try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
+        cache.dirty.removeAll(keepingCapacity: true)
+        if cache.projectionCursor != nil {
+            try Meta.set("projection_cursor", nil, db)
+            cache.projectionCursor = nil
+        }
         cache.works.trim()
+    }
+
+    private mutating func writeTicket(_ work: Work) throws {
+        result.touched.append(work.ticket.id)
+        guard work.mayShowMore || work.facts == 0 else { return }
+        let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
+        let facts = row.facts
+        if facts != work.facts {
+            try row.write(work, statements: cache.statements, rollup: &rollup)
+            work.facts = facts
+        }
+        if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
+            result.owingReceipts.append(work.ticket.id)
+        }
+    }
+
+    private func insertRow(of work: Work, digest: SetDigest, bindState: (BoundStatement) -> Void) throws {
+        let insert = cache.statements.insertEntity
+        insert.bind(1, work.id)
+        insert.bind(2, Int(work.ticket.id.type.rawValue))
+        insert.bind(3, work.ticket.id.high)
+        insert.bind(4, work.ticket.id.low)
+        insert.bind(5, digest.count)
+        digest.sum.withBytes { insert.bind(6, $0) }
+        insert.bind(7, digest.count == 0 ? 0 : work.facts)
+        bindState(insert)
+        try insert.run()
     }
 
     private mutating func writeReplicasAndPeers() throws {

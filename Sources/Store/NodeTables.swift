@@ -143,6 +143,7 @@ package struct BackupContent: Hashable, Sendable {
         var findings = try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
         let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
         var computed: [EntityID: SetDigest] = [:]
+        let cursor = try Meta.integer("projection_cursor", db) ?? .max
         var hasher = ContentHasher()
         let table = try InternTable(db)
         let rows = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o ORDER BY o.arrival")
@@ -152,7 +153,8 @@ package struct BackupContent: Hashable, Sendable {
             if hasher.hash(stored.operation) != stored.hash {
                 findings.append("operation \(stored.operation.dot) does not match its hash")
             }
-            computed[stored.operation.entity, default: .empty].insert(stored.hash)
+            // Behind the cursor entities do not show their operations yet; whoever opens the store folds them.
+            if stored.arrival <= cursor { computed[stored.operation.entity, default: .empty].insert(stored.hash) }
             done += 1
             if done % 5_000 == 0 { progress(done, total) }
         }

@@ -12,6 +12,7 @@ extension StoreWriter {
         let count = try transaction { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
             cache.works.removeAll()
+            cache.dirty.removeAll()
             // The rows themselves stay: the log names entities by their numbers.
             try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
@@ -46,7 +47,8 @@ extension StoreWriter {
     /// - Parameter sampleCount: how many entities to look at, spread over all.
     /// - Returns: entities whose stored state differs.
     package func differencesFromLog(sampleCount: Int) throws -> [EntityID] {
-        try reader.read { db in
+        try writeProjection()
+        return try reader.read { db in
             var differing: [EntityID] = []
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM entity") ?? 0
             let entities = try BoundStatement(

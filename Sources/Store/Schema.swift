@@ -71,6 +71,10 @@ enum Schema {
         """
 
     private static let projection = """
+        -- Projections hold every operation up to `projection_cursor` in `meta`, or all of the log if there is none: while
+        -- a backlog comes in, entities are written less often than operations. An entity without operations has been
+        -- named by the log and is to be folded.
+
         -- Projection. The CRDT state of every entity as bytes, and the digest of its operations.
         -- `facts` hashes what the entity's row in `ticket` was written from, so that it is only written when it changes.
         CREATE TABLE entity (

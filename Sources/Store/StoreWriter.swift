@@ -11,6 +11,11 @@ package final class StoreWriter {
     /// A transaction that has run this long takes no further batch.
     package static let transactionMillisecondsMax = 250
 
+    /// Entities whose rows may be behind the log while a backlog comes in.
+    package static let deferredEntitiesMax = 8_192
+    /// How long they may be.
+    package static let deferredMillisecondsMax = 2_000
+
     package let reader: StoreReader
     /// Limits of steps by which rollups are kept. A change needs `rebuild`.
     package private(set) var catalog: Catalog
@@ -36,8 +41,13 @@ package final class StoreWriter {
     /// Makes the batches durable in one transaction, or as many of them, in order, as fit into
     /// `transactionMillisecondsMax`; `MergeResult.batchCount` says how many, at least one.
     /// - Parameter now: UTC milliseconds, for rows that say since when.
+    /// - Parameter expectingMore: more is about to come, so that entities need not be written yet: each would be written
+    ///   again and again. Readers see them as they were, for `deferredMillisecondsMax` at most; call `writeProjection`
+    ///   if nothing comes.
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
-    package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
+    package func commit(
+        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
+    ) throws -> MergeResult {
         try transaction { db, cache in
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             let start = ContinuousClock.now
@@ -45,9 +55,46 @@ package final class StoreWriter {
                 try merge.append(batch)
                 if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
+            try merge.finish(deferring: expectingMore && Self.mayDefer(cache))
+            return merge.result
+        }
+    }
+
+    private static func mayDefer(_ cache: WriterCache) -> Bool {
+        guard cache.dirty.count <= deferredEntitiesMax else { return false }
+        return cache.projectionCursor == nil
+            || ContinuousClock.now - cache.deferredSince < .milliseconds(deferredMillisecondsMax)
+    }
+
+    /// Whether operations are in the log that entities and tickets do not show yet.
+    package var isProjectionBehind: Bool { cache?.projectionCursor != nil }
+
+    /// Writes what `commit` has left for later. Does nothing if that is nothing.
+    @discardableResult
+    package func writeProjection() throws -> MergeResult {
+        guard isProjectionBehind else { return MergeResult() }
+        return try transaction { db, cache in
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
             try merge.finish()
             return merge.result
         }
+    }
+
+    /// What the tables hold; folds what an earlier process has left for later.
+    private func openCache(_ db: Database) throws -> WriterCache {
+        let cache = try WriterCache(db)
+        guard let cursor = cache.projectionCursor else { return cache }
+        try db.inTransaction(.immediate) {
+            let rows = try BoundStatement(
+                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
+            rows.bind(1, cursor)
+            let table = try InternTable(db)
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
+            while try rows.step() { try merge.replay(try OperationRow.read(rows, table)) }
+            try merge.finish()
+            return .commit
+        }
+        return cache
     }
 
     /// Highest sequence this node's incarnation has written.
@@ -74,6 +121,7 @@ package final class StoreWriter {
 
     /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
     package func register(child site: SiteCode) throws {
+        try writeProjection()
         try transaction { db, _ in
             try db.execute(
                 sql: "INSERT INTO peer (site, is_parent) VALUES (?, 0) ON CONFLICT (site) DO NOTHING",
@@ -155,7 +203,7 @@ package final class StoreWriter {
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
             var value: Value?
-            let current = try former ?? WriterCache(db)
+            let current = try former ?? openCache(db)
             try db.inTransaction(.immediate) {
                 value = try body(db, current)
                 return .commit
@@ -171,7 +219,7 @@ package final class StoreWriter {
     private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
         let current = cache
         let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
-            let cache = try current ?? WriterCache(db)
+            let cache = try current ?? openCache(db)
             return (try body(cache), cache)
         }
         cache = kept

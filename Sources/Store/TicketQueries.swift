@@ -301,6 +301,8 @@ extension StoreReader {
         rows.bind(3, id.low)
         guard try rows.step() else { return nil }
         defer { rows.reset() }
+        // Its first operations are in the log and not yet folded.
+        guard rows.integer(1) > 0 else { return nil }
         do {
             return (
                 rows.integer(0), try Ticket(decoding: rows.blob(3), id: id),

@@ -6,8 +6,8 @@ internal import Tickets
 /// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
 /// to the younger, and when that is full the older one is dropped.
 struct RecentWorks {
-    /// Events, which are most of the memory, that a generation may have: about 8 MiB.
-    static let generationEventsMax = 32_000
+    /// Events, which are most of the memory, that a generation may have: about 6 MiB.
+    static let generationEventsMax = 24_000
 
     private var young: [EntityID: Merge.Work] = [:]
     private var old: [EntityID: Merge.Work] = [:]
@@ -100,13 +100,21 @@ final class WriterCache {
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    /// Memory that states are encoded in.
+    var scratch: [UInt8] = []
     var works = RecentWorks()
+    /// Entities that differ from their rows; all of them are in `works`.
+    var dirty: [Merge.Work] = []
+    /// The projection holds the operations up to this arrival; nil if it holds all.
+    var projectionCursor: Int64?
+    var deferredSince = ContinuousClock.now
     let statements: WriterStatements
 
     init(_ db: Database) throws {
         statements = try WriterStatements(db)
         lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
+        projectionCursor = try Meta.integer("projection_cursor", db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
         let rows = try BoundStatement(
             db, "SELECT id, replica, site, prefix, chain, highest, stored FROM replica")

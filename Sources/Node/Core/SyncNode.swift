@@ -25,6 +25,7 @@ package actor SyncNode {
     private let replica: Replica
     private var isIndexing = false
     private var isIndexingPlanned = false
+    private var isProjectionPlanned = false
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
@@ -75,7 +76,7 @@ package actor SyncNode {
         let entry = ApplyQueue.Entry(
             batch: MergeBatch(
                 source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes),
-            bytes: batch.wireBytes, completion: completion)
+            bytes: batch.wireBytes, isMoreComing: batch.remaining > 0, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -89,6 +90,7 @@ package actor SyncNode {
         guard !entries.isEmpty else { return }
         commit(entries)
         if applyQueue.finishedDraining() {
+            if replica.writer.isProjectionBehind { writeProjectionSoon() }
             advanceSearchLater()
         } else {
             // Commands of people get their turn between two transactions.
@@ -96,11 +98,32 @@ package actor SyncNode {
         }
     }
 
+    /// How long the projection waits for a peer that has said that it has more.
+    static let projectionDelayMilliseconds = 200
+
+    private func writeProjectionSoon() {
+        guard !isProjectionPlanned else { return }
+        isProjectionPlanned = true
+        Task {
+            try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
+            isProjectionPlanned = false
+            guard replica.writer.isProjectionBehind else { return }
+            guard applyQueue.isEmpty else { return writeProjectionSoon() }
+            do {
+                follow(ReplicaEffects(try replica.writer.writeProjection()), isLocal: false)
+            } catch {
+                logger.error("tickets cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
     private func commit(_ entries: [ApplyQueue.Entry]) {
         var rest = entries[...]
+        let isMoreComing = entries.contains(where: \.isMoreComing) || !applyQueue.isEmpty
         do {
             while !rest.isEmpty {
-                let effects = try replica.merge(rest.map(\.batch), now: clock.now())
+                let effects = try replica.merge(
+                    rest.map(\.batch), now: clock.now(), expectingMore: isMoreComing)
                 for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
                 rest = rest.dropFirst(effects.batchCount)
                 follow(effects, isLocal: false)
@@ -221,6 +244,8 @@ final class ApplyQueue: Sendable {
     struct Entry: Sendable {
         var batch: MergeBatch
         var bytes: Int
+        /// The peer has said that it has more.
+        var isMoreComing: Bool
         var completion: @Sendable (Result<Void, any Error>) -> Void
     }
 
