@@ -29,7 +29,7 @@ struct PackedEnvelope {
 /// What local numbers stand for, as far as it has been looked up. A number never changes its meaning, so this outlives
 /// connections and snapshots.
 struct InternedNames {
-    static let entityCountMax = 4_096
+    static let entityCountMax = 16_384
     static let authorCountMax = 4_096
 
     fileprivate var replicas: [Int64: ReplicaID] = [:]

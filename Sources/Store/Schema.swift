@@ -171,7 +171,7 @@ enum Schema {
         CREATE VIRTUAL TABLE search USING fts5(
             text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
         -- Bytes of new entries that are gathered in memory before they are written: fewer segments to merge.
-        INSERT INTO search (search, rank) VALUES ('hashsize', 4194304);
+        INSERT INTO search (search, rank) VALUES ('hashsize', 2097152);
         """
 
     private static let node = """

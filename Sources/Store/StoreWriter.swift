@@ -12,7 +12,7 @@ package final class StoreWriter {
     package static let transactionMillisecondsMax = 250
 
     /// Entities whose rows may be behind the log while a backlog comes in.
-    package static let deferredEntitiesMax = 8_192
+    package static let deferredEntitiesMax = 6_000
     /// How long they may be.
     package static let deferredMillisecondsMax = 2_000
 

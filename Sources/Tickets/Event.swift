@@ -103,6 +103,11 @@ struct Label: Hashable, Comparable {
     static func == (left: Label, right: Label) -> Bool { order(left.text, right.text) == 0 }
     static func < (left: Label, right: Label) -> Bool { order(left.text, right.text) < 0 }
 
+    /// The same bytes; most texts that differ already differ in length.
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && order(left, right) == 0
+    }
+
     /// Negative, zero or positive by the bytes, over the strings' own storage: this runs for every look-up in a table.
     static func order(_ left: String, _ right: String) -> Int {
         let fast = left.utf8.withContiguousStorageIfAvailable { first in
