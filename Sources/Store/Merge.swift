@@ -14,14 +14,17 @@ package enum BatchSource: Hashable, Sendable {
 /// Operations that are to become durable together, in order.
 package struct MergeBatch: Sendable {
     package var source: BatchSource
-    package var operations: [Operation]
-    package var hashes: [ContentHash]
+    package let operations: [Operation]
+    package let hashes: [ContentHash]
+    /// What tickets take from the bodies: read here and not within the transaction, which others wait for.
+    let readings: [OperationReading]
 
     package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         self.source = source
         self.operations = operations
         self.hashes = hashes
+        readings = operations.map { OperationReading($0) }
     }
 }
 
@@ -120,11 +123,14 @@ struct Merge: ~Copyable {
             try saveReceived(end, from: peer)
         }
         for index in batch.operations.indices {
-            try append(batch.operations[index], hash: batch.hashes[index], source: source)
+            try append(
+                batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source)
         }
     }
 
-    private mutating func append(_ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?) throws {
+    private mutating func append(
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
+    ) throws {
         let replica = try cache.replica(operation.dot.replica)
         if operation.dot.sequence <= replica.highest, try isStored(operation.dot, hash, replica) {
             result.duplicateCount += 1
@@ -136,7 +142,9 @@ struct Merge: ~Copyable {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
-        try insert(operation, hash: hash, replica: replica, source: source)
+        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
+        apply(operation, hash: hash, reading: reading, to: work)
+        try feed(operation, arrival: arrival, work: work, source: source)
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
             replica.site = operation.author.site
             replica.isChanged = true
@@ -163,7 +171,7 @@ struct Merge: ~Copyable {
 
     private mutating func insert(
         _ operation: Operation, hash: ContentHash, replica: WriterCache.ReplicaEntry, source: WriterCache.PeerEntry?
-    ) throws {
+    ) throws -> (work: Work, arrival: Int64) {
         let work = try work(on: operation.entity)
         cache.lastArrival += 1
         let arrival = cache.lastArrival
@@ -192,22 +200,20 @@ struct Merge: ~Copyable {
         result.insertedCount += 1
         result.lastArrival = arrival
         result.latest = max(result.latest, operation.time)
-        try fold(operation, hash: hash, arrival: arrival, work: work, source: source)
+        return (work, arrival)
     }
 
     /// Folds an operation that is in the log already; feeds and cursors stay as they are.
     mutating func replay(_ stored: StoredOperation) throws {
         let work = try work(on: stored.operation.entity)
-        apply(stored.operation, hash: stored.hash, to: work)
+        apply(stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work)
     }
 
-    private func apply(_ operation: Operation, hash: ContentHash, to work: Work) {
-        work.ticket.apply(operation)
+    private func apply(_ operation: Operation, hash: ContentHash, reading: OperationReading, to work: Work) {
+        work.ticket.apply(operation, reading)
         if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
         work.digest.insert(hash)
-        if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
-            work.numbers[operation.dot] = body.number
-        }
+        if let number = reading.number { work.numbers[operation.dot] = number }
     }
 
     private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
@@ -222,11 +228,10 @@ struct Merge: ~Copyable {
         replica.highest = max(replica.highest, sequence)
     }
 
-    /// Applies an operation to its entity and appends it to the feeds of those children that take part.
-    private mutating func fold(
-        _ operation: Operation, hash: ContentHash, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
+    /// Appends an operation that has been applied to the feeds of those children that take part.
+    private mutating func feed(
+        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
-        apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
         if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
@@ -467,7 +472,8 @@ extension Merge {
         for entry in waiting {
             try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
             let source = cache.peers.values.first { $0.id == entry.source }
-            try append(entry.operation, hash: entry.hash, source: source)
+            try append(
+                entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
         }
     }
 }

@@ -172,6 +172,10 @@ enum Schema {
             text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
         -- Bytes of new entries that are gathered in memory before they are written: fewer segments to merge.
         INSERT INTO search (search, rank) VALUES ('hashsize', 2097152);
+        -- Segments of a level that are merged into one of the next: entries are written twice rather than three times, and
+        -- a search looks into up to sixteen.
+        INSERT INTO search (search, rank) VALUES ('automerge', 16);
+        INSERT INTO search (search, rank) VALUES ('crisismerge', 32);
         """
 
     private static let node = """

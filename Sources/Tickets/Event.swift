@@ -17,6 +17,8 @@ struct EventDraft {
     var entity: EntityID?
     var occurred: Int64?
     var row: UInt64 = 0
+    /// What an `open` gives the ticket to be called by; read from the operation, not kept in the state.
+    var label: String?
 
     /// A short text as the state keeps it; nil for one that is too long and stays in its operation.
     static func code(_ text: String) -> String? {
