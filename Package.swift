@@ -53,9 +53,11 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "ServiceLevels", dependencies: ["Replication", "Tickets"], swiftSettings: settings),
         .target(
+            name: "Assessment", dependencies: ["Replication", "Tickets", "ServiceLevels"], swiftSettings: settings),
+        .target(
             name: "Store",
             dependencies: [
-                "Replication", "Tickets", "ServiceLevels",
+                "Replication", "Tickets", "ServiceLevels", "Assessment",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],

@@ -1,17 +1,4 @@
 internal import GRDB
-package import ServiceLevels
-internal import Tickets
-
-extension LimitSubject {
-    /// The number of a subject in `rollup.step`: a step's own number, 10 for department totals, 11 for whole tickets.
-    package var measureCode: Int {
-        switch self {
-        case .step(let step): Int(step.rawValue)
-        case .departmentTotal: 10
-        case .ticket: 11
-        }
-    }
-}
 
 /// What a table of measures has a row for.
 package enum MeasureGrouping: String, Sendable, CaseIterable {

@@ -1,3 +1,4 @@
+internal import Assessment
 package import Replication
 internal import Tickets
 

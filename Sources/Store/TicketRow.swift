@@ -1,3 +1,4 @@
+internal import Assessment
 internal import Replication
 internal import ServiceLevels
 internal import Tickets
@@ -16,29 +17,8 @@ struct TicketRow {
         summary = ticket.summary()
         hasTwins = ticket.hasTwinHistory
         number = summary.opening.flatMap { numbers[$0.dot] } ?? ""
-        measures = Self.measures(of: summary, catalog: catalog)
+        measures = Contribution.all(of: summary, catalog: catalog)
         contributions = Contribution.encode(measures)
-    }
-
-    /// What has ended, each in the day of its deadline; what nobody is charged for stays out.
-    private static func measures(of summary: TicketSummary, catalog: Catalog) -> [Contribution] {
-        guard !summary.isPending else { return [] }
-        return endedVerdicts(summary, catalog).compactMap { verdict in
-            // A total that was never used up has no instant of its own: it counts on the day it ended.
-            guard let day = (verdict.due ?? verdict.ended)?.dividedFloor(by: 86_400_000) else { return nil }
-            let key = Contribution.Key(
-                day: day, site: verdict.site.rawValue, department: verdict.department,
-                category: summary.category ?? "", step: Int64(verdict.subject.measureCode))
-            var contribution = Contribution(
-                key: key, met: 0, late: 0, uncertain: 0, elapsedMilliseconds: verdict.elapsedMilliseconds)
-            switch verdict.state {
-            case .met: contribution.met = 1
-            case .late: contribution.late = 1
-            case .uncertain: contribution.uncertain = 1
-            case .contested, .running, .warning, .overdue: return nil
-            }
-            return contribution
-        }
     }
 
     /// A hash of everything the row is written from; a row is written again only when it differs. 0: never written.
@@ -181,12 +161,4 @@ private struct FactsHash {
     }
 
     var value: Int64 { hash == 0 ? 1 : Int64(bitPattern: hash) }
-}
-
-extension Int64 {
-    /// Rounded towards negative infinity, so that days before 1970 are days too.
-    func dividedFloor(by divisor: Int64) -> Int64 {
-        let quotient = self / divisor
-        return self % divisor < 0 ? quotient - 1 : quotient
-    }
 }

@@ -1,3 +1,4 @@
+internal import Assessment
 internal import ServiceLevels
 internal import Store
 internal import Tickets

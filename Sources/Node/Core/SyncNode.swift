@@ -23,9 +23,11 @@ package actor SyncNode {
     private nonisolated let applyQueue = ApplyQueue()
 
     private let replica: Replica
-    private var isIndexing = false
     private var isIndexingPlanned = false
     private var isProjectionPlanned = false
+    private var searchPostponements = 0
+    /// By the clock that never steps.
+    private var lastMerge: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
@@ -89,10 +91,10 @@ package actor SyncNode {
         let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
         guard !entries.isEmpty else { return }
         commit(entries)
-        if applyQueue.finishedDraining() {
-            if replica.writer.isProjectionBehind { writeProjectionSoon() }
-            advanceSearchLater()
-        } else {
+        lastMerge = NodeClock.monotonic()
+        if replica.writer.isProjectionBehind { writeProjectionSoon() }
+        advanceSearchSoon()
+        if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
             Task { self.drain() }
         }
@@ -169,32 +171,38 @@ package actor SyncNode {
 
     // MARK: Search
 
-    /// How long an operation of this node's people may wait for the index: commands one after the other share a step,
-    /// which is a commit of its own.
-    static let searchDelayMilliseconds = 200
+    /// How long nothing may have come before the index takes a step: commands and batches one after the other share
+    /// one, which is a commit of its own.
+    static let searchDelayMilliseconds: Int64 = 200
+    /// After this many delays in a row a step is taken all the same.
+    static let searchPostponementsMax = 25
 
+    /// The index follows behind everything else.
     private func advanceSearchSoon() {
         guard !isIndexingPlanned else { return }
         isIndexingPlanned = true
         Task {
             try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
             isIndexingPlanned = false
-            advanceSearchLater()
+            advanceSearch()
         }
     }
 
-    /// Steps of indexing, each a transaction of its own, when nothing else waits.
-    private func advanceSearchLater() {
-        guard !isIndexing else { return }
-        isIndexing = true
-        Task { self.advanceSearch() }
-    }
-
     private func advanceSearch() {
-        isIndexing = false
-        guard applyQueue.isEmpty else { return }
+        let isBusy = !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+        if isBusy, searchPostponements < Self.searchPostponementsMax {
+            searchPostponements += 1
+            return advanceSearchSoon()
+        }
+        searchPostponements = 0
         do {
-            if try replica.writer.advanceSearch() > 0 { advanceSearchLater() }
+            guard try replica.writer.advanceSearch() > 0, !isIndexingPlanned else { return }
+            // Between two steps whoever waits gets a turn.
+            isIndexingPlanned = true
+            Task {
+                self.isIndexingPlanned = false
+                self.advanceSearch()
+            }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
         }

@@ -1,3 +1,4 @@
+internal import Assessment
 internal import Hummingbird
 internal import Replication
 internal import ServiceLevels
