@@ -84,6 +84,17 @@ package final class NodeRuntime: Service, RuntimeControl {
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
             logger.notice("the certificate has been renewed")
         }
+        await node.writeProjection()
+        do {
+            try await serve()
+        } catch {
+            await node.writeProjection()
+            throw error
+        }
+        await node.writeProjection()
+    }
+
+    private func serve() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.listen {
                 let server = HTTP2Server(

@@ -46,47 +46,21 @@ package struct MergeResult: Sendable {
     package var latest = HybridTimestamp.zero
 
     package init() {}
+
+    /// Takes over whose projection was written.
+    mutating func addTouched(_ other: MergeResult) {
+        touched += other.touched
+        owingReceipts += other.owingReceipts
+    }
 }
 
 /// One merge transaction: log rows in order, each touched entity folded once, feeds, rollups and cursors at the end.
 ///
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
 /// changed. While a peer's backlog comes in, the projection may be left for a later transaction: the operations are in
-/// the log, the entities are dirty in the cache, and `projection_cursor` in `meta` says from where on to fold the log
-/// again if this process ends first. Source: Protocols/operations.md §6.
+/// the log, the entities are dirty in the cache, and `projection_cursor` in `meta` says behind which arrival the log is
+/// to be folded again if this process ends first. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
-    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
-    final class Work {
-        let id: Int64
-        /// Has no row yet.
-        var isNew: Bool
-        var ticket: Ticket
-        var digest: SetDigest
-        var facts: Int64
-        /// What its row in `ticket` says; nil while that has not been read.
-        var contributions: [UInt8]?
-        /// What the indexes of that row are made of; 0 while it is not known.
-        var queueFacts: Int64 = 0
-        /// Children in whose subtree a site takes part, by index in the cache's list.
-        var members: Set<Int> = []
-        /// Sites that took part when `members` was last looked at.
-        var siteCount = 0
-        /// Numbers that operations since it was last written have given it, by the operation.
-        var numbers: [Dot: String] = [:]
-        /// An operation since it was last written may have changed what its row shows.
-        var mayShowMore = false
-        /// It is in the cache's list of what is to be written.
-        var isDirty = false
-
-        init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
-            self.id = id
-            self.isNew = isNew
-            self.ticket = ticket
-            self.digest = digest
-            self.facts = facts
-        }
-    }
-
     let db: Database
     let cache: WriterCache
     let catalog: Catalog
@@ -95,12 +69,15 @@ struct Merge: ~Copyable {
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
     /// Arrival of the last operation before this transaction.
-    private let start: Int64
-    private var created: [Work] = []
-    private var rollup = RollupDelta()
+    let start: Int64
+    /// Entities that it has begun.
+    var created: [Work] = []
+    /// Entities that it has touched, with repetitions.
+    var touched: [Work] = []
+    var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
-    private(set) var result = MergeResult()
+    var result = MergeResult()
 
     init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
         self.db = db
@@ -203,19 +180,6 @@ struct Merge: ~Copyable {
         return (work, arrival)
     }
 
-    /// Folds an operation that is in the log already; feeds and cursors stay as they are.
-    mutating func replay(_ stored: StoredOperation) throws {
-        let work = try work(on: stored.operation.entity)
-        apply(stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work)
-    }
-
-    private func apply(_ operation: Operation, hash: ContentHash, reading: OperationReading, to work: Work) {
-        work.ticket.apply(operation, reading)
-        if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
-        work.digest.insert(hash)
-        if let number = reading.number { work.numbers[operation.dot] = number }
-    }
-
     private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
         replica.stored += 1
         replica.isChanged = true
@@ -282,126 +246,7 @@ struct Merge: ~Copyable {
         try row.run()
     }
 
-    private mutating func work(on entity: EntityID) throws -> Work {
-        if let known = cache.works[entity] {
-            touch(known)
-            return known
-        }
-        let find = cache.statements.findEntity
-        find.bind(entity)
-        let work: Work
-        if try find.step() {
-            defer { find.reset() }
-            let ticket: Ticket
-            do {
-                // While the projection is rebuilt, an entity that was not reached yet has no state.
-                ticket = try find.integer(1) == 0 ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity)
-            } catch {
-                throw StoreError.corruptState(entity: entity, reason: "\(error)")
-            }
-            work = Work(
-                id: find.integer(0), isNew: false, ticket: ticket,
-                digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
-                facts: find.integer(3))
-            work.siteCount = ticket.siteCount
-            for (index, child) in cache.children.enumerated()
-            where ticket.isLetIn(within: child.site) {
-                work.members.insert(index)
-            }
-        } else {
-            cache.lastEntity += 1
-            work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
-            work.contributions = []
-            created.append(work)
-        }
-        cache.works[entity] = work
-        touch(work)
-        return work
-    }
-
-    private mutating func touch(_ work: Work) {
-        guard !work.isDirty else { return }
-        work.isDirty = true
-        cache.dirty.append(work)
-    }
-
-    /// Writes the measures of replicas and peers, and the projection.
-    /// - Parameter deferring: leaves the projection for a later transaction; new entities get rows that say nothing yet.
-    mutating func finish(deferring: Bool = false) throws {
-        if deferring { try deferProjection() } else { try writeProjection() }
-        try writeReplicasAndPeers()
-    }
-
-    private mutating func deferProjection() throws {
-        for work in created {
-            try insertRow(of: work, digest: .empty) { $0.bind(8, []) }
-            work.isNew = false
-        }
-        guard cache.projectionCursor == nil else { return }
-        try Meta.set("projection_cursor", start, db)
-        cache.projectionCursor = start
-        cache.deferredSince = .now
-    }
-
-    /// Writes every dirty entity once.
-    private mutating func writeProjection() throws {
-        for work in cache.dirty {
-            if work.ticket.id.type == .ticket { try writeTicket(work) }
-            if work.isNew {
-                try insertRow(of: work, digest: work.digest) { row in
-                    work.ticket.withEncoded(using: &cache.scratch) { row.bind(8, $0) }
-                }
-            } else {
-                let update = cache.statements.updateEntity
-                update.bind(1, work.id)
-                update.bind(2, work.digest.count)
-                work.digest.sum.withBytes { update.bind(3, $0) }
-                update.bind(4, work.facts)
-                work.ticket.withEncoded(using: &cache.scratch) { update.bind(5, $0) }
-                try update.run()
-            }
-            work.isNew = false
-            work.isDirty = false
-            work.mayShowMore = false
-            work.numbers.removeAll()
-        }
-        try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
-        cache.dirty.removeAll(keepingCapacity: true)
-        if cache.projectionCursor != nil {
-            try Meta.set("projection_cursor", nil, db)
-            cache.projectionCursor = nil
-        }
-        cache.works.trim()
-    }
-
-    private mutating func writeTicket(_ work: Work) throws {
-        result.touched.append(work.ticket.id)
-        guard work.mayShowMore || work.facts == 0 else { return }
-        let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
-        let facts = row.facts
-        if facts != work.facts {
-            try row.write(work, statements: cache.statements, rollup: &rollup)
-            work.facts = facts
-        }
-        if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
-            result.owingReceipts.append(work.ticket.id)
-        }
-    }
-
-    private func insertRow(of work: Work, digest: SetDigest, bindState: (BoundStatement) -> Void) throws {
-        let insert = cache.statements.insertEntity
-        insert.bind(1, work.id)
-        insert.bind(2, Int(work.ticket.id.type.rawValue))
-        insert.bind(3, work.ticket.id.high)
-        insert.bind(4, work.ticket.id.low)
-        insert.bind(5, digest.count)
-        digest.sum.withBytes { insert.bind(6, $0) }
-        insert.bind(7, digest.count == 0 ? 0 : work.facts)
-        bindState(insert)
-        try insert.run()
-    }
-
-    private mutating func writeReplicasAndPeers() throws {
+    mutating func writeReplicasAndPeers() throws {
         for replica in cache.replicas.values where replica.isChanged {
             let update = cache.statements.updateReplica
             update.bind(1, replica.id)
@@ -475,33 +320,5 @@ extension Merge {
             try append(
                 entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
         }
-    }
-}
-
-/// Whether an operation's origin can be justified. Source: Protocols/operations.md §7.
-enum Origin {
-    /// - Parameter announced: the site that the operation's incarnation has announced.
-    /// - Parameter peer: who sent it, and whether that is the parent; nil for this node's own.
-    /// - Returns: why the operation has to wait; nil if it may be applied.
-    static func doubt(
-        of operation: Operation, announced: SiteCode?, from peer: (site: SiteCode, isParent: Bool)?
-    ) -> String? {
-        if let peer, !peer.isParent, !operation.author.site.isWithin(peer.site) {
-            return "its author's site \(operation.author.site) is outside \(peer.site), which sent it"
-        }
-        if operation.entity.type == .replica {
-            guard operation.kind == Kind.announce.operationKind,
-                operation.entity == EntityID(announcementOf: operation.dot.replica)
-            else { return "it announces another incarnation than the one that wrote it" }
-            if let announced, announced != operation.author.site {
-                return "its incarnation belongs to \(announced), it announces \(operation.author.site)"
-            }
-            return nil
-        }
-        guard let announced else { return "its incarnation \(operation.dot.replica) has not announced a site yet" }
-        guard announced == operation.author.site else {
-            return "its author works at \(operation.author.site), its incarnation belongs to \(announced)"
-        }
-        return nil
     }
 }

@@ -107,6 +107,9 @@ package enum Store {
 
 /// Key and value facts of the node.
 enum Meta {
+    /// Arrival up to which the projection is on disk; without a value all of the log is.
+    static let projectionCursor = "projection_cursor"
+
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
         try db.execute(
             sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -13,7 +13,9 @@ package final class StoreWriter {
 
     /// Entities whose rows may be behind the log while a backlog comes in.
     package static let deferredEntitiesMax = 6_000
-    /// How long they may be.
+    /// Events that they may have together: about 12 MiB.
+    package static let deferredEventsMax = 60_000
+    /// How long they may be behind.
     package static let deferredMillisecondsMax = 2_000
 
     package let reader: StoreReader
@@ -21,6 +23,8 @@ package final class StoreWriter {
     package private(set) var catalog: Catalog
     private let pool: DatabasePool
     private var cache: WriterCache?
+    /// Whose projection was written by another call than the one that took their operations in.
+    private var unreported = MergeResult()
 
     init(reader: StoreReader) throws {
         self.reader = reader
@@ -43,47 +47,69 @@ package final class StoreWriter {
     /// - Parameter now: UTC milliseconds, for rows that say since when.
     /// - Parameter expectingMore: more is about to come, so that entities need not be written yet: each would be written
     ///   again and again. Readers see them as they were, for `deferredMillisecondsMax` at most; call `writeProjection`
-    ///   if nothing comes.
+    ///   if nothing comes. Without it, what these batches touch is written in their transaction.
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
+    @discardableResult
     package func commit(
         _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
     ) throws -> MergeResult {
-        try transaction { db, cache in
+        let result = try transaction { db, cache in
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             let start = ContinuousClock.now
             for batch in batches {
                 try merge.append(batch)
                 if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
-            try merge.finish(deferring: expectingMore && Self.mayDefer(cache))
+            try merge.finish(Self.extent(of: cache, expectingMore: expectingMore))
             return merge.result
         }
+        return reporting(result)
     }
 
-    private static func mayDefer(_ cache: WriterCache) -> Bool {
-        guard cache.dirty.count <= deferredEntitiesMax else { return false }
-        return cache.projectionCursor == nil
-            || ContinuousClock.now - cache.deferredSince < .milliseconds(deferredMillisecondsMax)
+    private static func extent(of cache: WriterCache, expectingMore: Bool) -> ProjectionExtent {
+        let isBehind = cache.projectionCursor != nil
+        guard cache.dirty.count <= deferredEntitiesMax, cache.dirtyEvents <= deferredEventsMax,
+            !isBehind || ContinuousClock.now - cache.deferredSince < .milliseconds(deferredMillisecondsMax)
+        else { return .everything }
+        if expectingMore { return .nothing }
+        return isBehind ? .touched : .everything
+    }
+
+    private func reporting(_ result: MergeResult) -> MergeResult {
+        var result = result
+        result.addTouched(unreported)
+        unreported = MergeResult()
+        return result
     }
 
     /// Whether operations are in the log that entities and tickets do not show yet.
     package var isProjectionBehind: Bool { cache?.projectionCursor != nil }
 
-    /// Writes what `commit` has left for later. Does nothing if that is nothing.
-    @discardableResult
+    /// Writes what `commit` has left for later.
+    /// - Returns: whose projection was written since the last result, be it by this call, by one that needs a whole
+    ///   projection, or when the store was opened.
     package func writeProjection() throws -> MergeResult {
-        guard isProjectionBehind else { return MergeResult() }
-        return try transaction { db, cache in
+        try catchUpProjection()
+        return reporting(MergeResult())
+    }
+
+    /// The same for calls that need a whole projection; the next result says what was written.
+    package func catchUpProjection() throws {
+        guard cache != nil else { return try read { _ in } }
+        guard isProjectionBehind else { return }
+        let result = try transaction { db, cache in
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
             try merge.finish()
             return merge.result
         }
+        unreported.addTouched(result)
     }
 
-    /// What the tables hold; folds what an earlier process has left for later.
+    /// What the tables hold; folds what an earlier process, or a transaction that failed, has left behind.
     private func openCache(_ db: Database) throws -> WriterCache {
         let cache = try WriterCache(db)
         guard let cursor = cache.projectionCursor else { return cache }
+        var result = MergeResult()
         try db.inTransaction(.immediate) {
             let rows = try BoundStatement(
                 db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
@@ -92,14 +118,21 @@ package final class StoreWriter {
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
             while try rows.step() { try merge.replay(try OperationRow.read(rows, table)) }
             try merge.finish()
+            result = merge.result
             return .commit
         }
+        unreported.addTouched(result)
         return cache
     }
 
     /// Highest sequence this node's incarnation has written.
     package func lastSequence() throws -> UInt64 {
-        try read { cache in cache.replicas[reader.identity.replica]?.highest ?? 0 }
+        try reader.read { db in
+            let highest = try Int64.fetchOne(
+                db, sql: "SELECT highest FROM replica WHERE replica = ?",
+                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
+            return UInt64(bitPattern: highest ?? 0)
+        }
     }
 
     /// The CRDT state of an entity as it was last committed; nil if nothing of it has arrived. What was written lately
@@ -121,7 +154,7 @@ package final class StoreWriter {
 
     /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
     package func register(child site: SiteCode) throws {
-        try writeProjection()
+        try catchUpProjection()
         try transaction { db, _ in
             try db.execute(
                 sql: "INSERT INTO peer (site, is_parent) VALUES (?, 0) ON CONFLICT (site) DO NOTHING",
@@ -197,13 +230,14 @@ package final class StoreWriter {
 
     // MARK: Private
 
-    func transaction<Value>(_ body: (Database, WriterCache) throws -> Value) throws -> Value {
+    /// - Parameter folding: first folds what an earlier process has left behind.
+    func transaction<Value>(folding: Bool = true, _ body: (Database, WriterCache) throws -> Value) throws -> Value {
         let former = cache
         cache = nil
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
             var value: Value?
-            let current = try former ?? openCache(db)
+            let current = try former ?? (folding ? openCache(db) : WriterCache(db))
             try db.inTransaction(.immediate) {
                 value = try body(db, current)
                 return .commit
@@ -230,7 +264,7 @@ package final class StoreWriter {
 extension StoreWriter {
     /// Timestamp of the latest operation that this incarnation has written, so that its clock only grows.
     package func lastOwnTime() throws -> HybridTimestamp {
-        try write { db in
+        try reader.read { db in
             let raw = try Int64.fetchOne(
                 db,
                 sql: """
@@ -250,5 +284,10 @@ extension StoreWriter {
             try db.execute(
                 sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
         }
+    }
+
+    /// Makes every state that has been folded unreadable.
+    package func damageStatesForTests() throws {
+        try write { db in try db.execute(sql: "UPDATE entity SET state = x'00' WHERE operations > 0") }
     }
 }

@@ -37,10 +37,6 @@ struct RecentWorks {
         young.removeAll(keepingCapacity: false)
         youngEvents = 0
     }
-
-    mutating func removeAll() {
-        self = RecentWorks()
-    }
 }
 
 /// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
@@ -103,10 +99,13 @@ final class WriterCache {
     /// Memory that states are encoded in.
     var scratch: [UInt8] = []
     var works = RecentWorks()
-    /// Entities that differ from their rows; all of them are in `works`.
+    /// Entities that differ from their rows; all of them are in `works`. Some may have been written since.
     var dirty: [Merge.Work] = []
+    /// Their events, which are most of what they take.
+    var dirtyEvents = 0
     /// The projection holds the operations up to this arrival; nil if it holds all.
     var projectionCursor: Int64?
+    /// When that was set.
     var deferredSince = ContinuousClock.now
     let statements: WriterStatements
 
@@ -114,7 +113,7 @@ final class WriterCache {
         statements = try WriterStatements(db)
         lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
-        projectionCursor = try Meta.integer("projection_cursor", db)
+        projectionCursor = try Meta.integer(Meta.projectionCursor, db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
         let rows = try BoundStatement(
             db, "SELECT id, replica, site, prefix, chain, highest, stored FROM replica")
@@ -143,6 +142,13 @@ final class WriterCache {
     private func add(_ entry: PeerEntry) {
         peers[entry.site] = entry
         if entry.isParent { parent = entry } else { children.append(entry) }
+    }
+
+    /// Before all entities are folded anew.
+    func forgetWorks() {
+        works = RecentWorks()
+        dirty.removeAll()
+        dirtyEvents = 0
     }
 
     func replica(_ replica: ReplicaID) throws -> ReplicaEntry {

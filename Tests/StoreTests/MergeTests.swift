@@ -6,7 +6,7 @@ import Tickets
 
 @Suite struct MergeTests {
     /// A branch opens tickets, transfers them to another region, which answers; the province chases.
-    private func history(tickets: Int) throws -> [[Operation]] {
+    func history(tickets: Int) throws -> [[Operation]] {
         var branch = Office("xihu.hz.zj", replica: 11, announced: true)
         var region = Office("nb.zj", replica: 12, announced: true)
         var province = Office("zj", replica: 13, announced: true)

@@ -79,10 +79,11 @@ package final class Replica {
     package func execute(_ command: TicketCommand, by author: Author, now: Int64) throws -> Executed {
         let reader = reader
         let ticket = try command.ticket.flatMap { try writer.state(of: $0) }
+        let twin = try command.twin.flatMap { try writer.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
-            ticket: { id in (try? reader.state(of: id)) ?? nil })
+            ticket: { id in id == twin?.id ? twin : nil })
         let drafts = try decide(command, on: ticket, context: context)
         let operations = drafts.enumerated().map { index, draft in
             draft.operation(
@@ -133,6 +134,15 @@ package final class Replica {
             [MergeBatch(source: .local, operations: operations, hashes: hashes)], now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence
         return ReplicaEffects(result)
+    }
+}
+
+extension TicketCommand {
+    /// The second ticket that it is about.
+    fileprivate var twin: EntityID? {
+        if case .join(let other, _) = action { return other }
+        if case .separate(let other, _) = action { return other }
+        return nil
     }
 }
 

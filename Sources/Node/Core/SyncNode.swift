@@ -40,6 +40,12 @@ package actor SyncNode {
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
+        do {
+            try replica.writer.catchUpProjection()
+        } catch {
+            // What is there can still be read, and built anew.
+            logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Commands
@@ -90,9 +96,12 @@ package actor SyncNode {
     private func drain() {
         let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
         guard !entries.isEmpty else { return }
-        commit(entries)
+        let isMoreComing = ApplyQueue.isMoreComing(behind: entries) || !applyQueue.isEmpty
+        commit(entries, expectingMore: isMoreComing)
         lastMerge = NodeClock.monotonic()
-        if replica.writer.isProjectionBehind { writeProjectionSoon() }
+        if replica.writer.isProjectionBehind {
+            if isMoreComing { writeProjectionSoon() } else { writeProjection() }
+        }
         advanceSearchSoon()
         if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
@@ -100,32 +109,11 @@ package actor SyncNode {
         }
     }
 
-    /// How long the projection waits for a peer that has said that it has more.
-    static let projectionDelayMilliseconds = 200
-
-    private func writeProjectionSoon() {
-        guard !isProjectionPlanned else { return }
-        isProjectionPlanned = true
-        Task {
-            try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
-            isProjectionPlanned = false
-            guard replica.writer.isProjectionBehind else { return }
-            guard applyQueue.isEmpty else { return writeProjectionSoon() }
-            do {
-                follow(ReplicaEffects(try replica.writer.writeProjection()), isLocal: false)
-            } catch {
-                logger.error("tickets cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
-            }
-        }
-    }
-
-    private func commit(_ entries: [ApplyQueue.Entry]) {
+    private func commit(_ entries: [ApplyQueue.Entry], expectingMore: Bool) {
         var rest = entries[...]
-        let isMoreComing = entries.contains(where: \.isMoreComing) || !applyQueue.isEmpty
         do {
             while !rest.isEmpty {
-                let effects = try replica.merge(
-                    rest.map(\.batch), now: clock.now(), expectingMore: isMoreComing)
+                let effects = try replica.merge(rest.map(\.batch), now: clock.now(), expectingMore: expectingMore)
                 for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
                 rest = rest.dropFirst(effects.batchCount)
                 follow(effects, isLocal: false)
@@ -155,6 +143,32 @@ package actor SyncNode {
                 failed.insert(site)
                 entry.completion(.failure(error))
             }
+        }
+    }
+
+    // MARK: Projection
+
+    /// How long the projection waits for a peer that has said that it has more.
+    static let projectionDelayMilliseconds = 200
+
+    private func writeProjectionSoon() {
+        guard !isProjectionPlanned else { return }
+        isProjectionPlanned = true
+        Task {
+            try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
+            isProjectionPlanned = false
+            guard replica.writer.isProjectionBehind else { return }
+            // While more waits, the transactions themselves see to it.
+            if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
+        }
+    }
+
+    /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
+    package func writeProjection() {
+        do {
+            follow(ReplicaEffects(try replica.writer.writeProjection()), isLocal: false)
+        } catch {
+            logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
         }
     }
 
@@ -215,6 +229,7 @@ package actor SyncNode {
         guard identity.parent != nil, isCaughtUp != value else { return }
         isCaughtUp = value
         guard value else { return }
+        if replica.writer.isProjectionBehind { writeProjection() }
         var waiting: [EntityID] = []
         do {
             try reader.forEachAwaitingReceipt { if $0.isLetIn(identity.site) { waiting.append($0.id) } }
@@ -276,6 +291,16 @@ final class ApplyQueue: Sendable {
             defer { state.isDraining = true }
             return !state.isDraining
         }
+    }
+
+    /// Whether a peer has said, with its last batch among these, that it has more.
+    static func isMoreComing(behind entries: [Entry]) -> Bool {
+        var known: Set<SiteCode> = []
+        for entry in entries.reversed() {
+            guard case .peer(let site, _) = entry.batch.source, known.insert(site).inserted else { continue }
+            if entry.isMoreComing { return true }
+        }
+        return false
     }
 
     /// The next entries, together not more than this many operations (but at least one entry).
