@@ -119,16 +119,19 @@ extension Merge {
         case .everything:
             for work in cache.dirty where work.isDirty { try write(work) }
             try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
+            try setProjectionCursor(nil)
+            cache.works.trim(latest: cache.dirty)
             cache.dirty.removeAll(keepingCapacity: true)
             cache.dirtyEvents = 0
-            try setProjectionCursor(nil)
-            cache.works.trim()
         case .touched:
             for work in touched where work.isDirty { try write(work) }
             try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
         case .nothing:
             for work in created {
-                try insertRow(of: work, digest: .empty) { $0.bind(8, []) }
+                try insertRow(of: work, digest: .empty) { row in
+                    row.bind(8, [])
+                    try row.run()
+                }
                 work.isNew = false
             }
             // What stays behind from now on begins with this transaction.
@@ -148,7 +151,10 @@ extension Merge {
         if work.ticket.id.type == .ticket { try writeTicket(work) }
         if work.isNew {
             try insertRow(of: work, digest: work.digest) { row in
-                work.ticket.withEncoded(using: &cache.scratch) { row.bind(8, $0) }
+                try work.ticket.withEncoded(using: &cache.scratch) { state in
+                    row.bindInPlace(8, state)
+                    try row.run()
+                }
             }
         } else {
             let update = cache.statements.updateEntity
@@ -156,8 +162,10 @@ extension Merge {
             update.bind(2, work.digest.count)
             work.digest.sum.withBytes { update.bind(3, $0) }
             update.bind(4, work.facts)
-            work.ticket.withEncoded(using: &cache.scratch) { update.bind(5, $0) }
-            try update.run()
+            try work.ticket.withEncoded(using: &cache.scratch) { state in
+                update.bindInPlace(5, state)
+                try update.run()
+            }
         }
         work.isNew = false
         work.isDirty = false
@@ -179,7 +187,7 @@ extension Merge {
         }
     }
 
-    private func insertRow(of work: Work, digest: SetDigest, bindState: (BoundStatement) -> Void) throws {
+    private func insertRow(of work: Work, digest: SetDigest, runWithState: (BoundStatement) throws -> Void) throws {
         let insert = cache.statements.insertEntity
         insert.bind(1, work.id)
         insert.bind(2, Int(work.ticket.id.type.rawValue))
@@ -188,7 +196,6 @@ extension Merge {
         insert.bind(5, digest.count)
         digest.sum.withBytes { insert.bind(6, $0) }
         insert.bind(7, digest.count == 0 ? 0 : work.facts)
-        bindState(insert)
-        try insert.run()
+        try runWithState(insert)
     }
 }

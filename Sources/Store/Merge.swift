@@ -18,6 +18,11 @@ package struct MergeBatch: Sendable {
     package let hashes: [ContentHash]
     /// What tickets take from the bodies: read here and not within the transaction, which others wait for.
     let readings: [OperationReading]
+    /// What it takes in memory, about.
+    package let memoryBytes: Int
+
+    /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
+    private static let operationMemoryBytes = 640
 
     package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
         precondition(operations.count == hashes.count, "every operation has its hash")
@@ -25,6 +30,7 @@ package struct MergeBatch: Sendable {
         self.operations = operations
         self.hashes = hashes
         readings = operations.map { OperationReading($0) }
+        memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
 }
 
@@ -165,10 +171,16 @@ struct Merge: ~Copyable {
         row.bind(6, operation.time.rawValue)
         row.bind(7, try cache.author(operation.author))
         row.bind(8, source?.id ?? 0)
-        hash.withBytes { row.bind(9, $0) }
-        row.bind(10, envelope.bytes)
-        row.bind(11, operation.body)
-        try row.run()
+        try hash.withBytes { hash in
+            try envelope.bytes.withUnsafeBytes { envelope in
+                try operation.body.withUnsafeBytes { body in
+                    row.bindInPlace(9, hash)
+                    row.bindInPlace(10, envelope)
+                    row.bindInPlace(11, body)
+                    try row.run()
+                }
+            }
+        }
 
         advance(replica, operation.dot.sequence, hash)
         source?.stored += 1

@@ -167,15 +167,16 @@ enum Schema {
         """
 
     private static let search = """
-        -- Text of operations by arrival, Han characters apart. Follows the log from `search_cursor` in `meta`.
-        CREATE VIRTUAL TABLE search USING fts5(
-            text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
-        -- Bytes of new entries that are gathered in memory before they are written: fewer segments to merge.
-        INSERT INTO search (search, rank) VALUES ('hashsize', 2097152);
-        -- Segments of a level that are merged into one of the next: entries are written twice rather than three times, and
-        -- a search looks into up to sixteen.
-        INSERT INTO search (search, rank) VALUES ('automerge', 16);
-        INSERT INTO search (search, rank) VALUES ('crisismerge', 32);
+        -- Text of operations by arrival, with tokens apart. Follows the log from `search_cursor` in `meta`.
+        CREATE VIRTUAL TABLE search USING fts5(text, content='', columnsize=0, tokenize="ascii");
+        -- Bytes of new entries that are gathered in memory before they are written: as many as stay in a processor's
+        -- cache. Larger ones make fewer segments and cost more for each entry.
+        INSERT INTO search (search, rank) VALUES ('hashsize', 1048576);
+        -- Segments are joined when there is nothing else to do, sixteen at a time. While a backlog comes in they may grow
+        -- to 64 of a level before the index joins them by itself, and a search looks into all of them.
+        INSERT INTO search (search, rank) VALUES ('usermerge', 16);
+        INSERT INTO search (search, rank) VALUES ('automerge', 64);
+        INSERT INTO search (search, rank) VALUES ('crisismerge', 128);
         """
 
     private static let node = """

@@ -109,6 +109,8 @@ package enum Store {
 enum Meta {
     /// Arrival up to which the projection is on disk; without a value all of the log is.
     static let projectionCursor = "projection_cursor"
+    /// Arrival up to which the search index has the log.
+    static let searchCursor = "search_cursor"
 
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
         try db.execute(

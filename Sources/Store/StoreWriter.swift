@@ -12,9 +12,9 @@ package final class StoreWriter {
     package static let transactionMillisecondsMax = 250
 
     /// Entities whose rows may be behind the log while a backlog comes in.
-    package static let deferredEntitiesMax = 6_000
-    /// Events that they may have together: about 12 MiB.
-    package static let deferredEventsMax = 60_000
+    package static let deferredEntitiesMax = 12_000
+    /// Events that they may have together: about 20 MiB.
+    package static let deferredEventsMax = 100_000
     /// How long they may be behind.
     package static let deferredMillisecondsMax = 2_000
 

@@ -271,7 +271,7 @@ extension StoreReader {
                 parked: try count("SELECT count(*) FROM parked"),
                 conflicts: try count("SELECT count(*) FROM ticket WHERE conflicts > 0"),
                 contested: try count("SELECT count(*) FROM ticket WHERE contested > 0"),
-                searchBacklog: last - Int(try Meta.integer("search_cursor", db) ?? 0), digest: digest)
+                searchBacklog: last - Int(try Meta.integer(Meta.searchCursor, db) ?? 0), digest: digest)
         }
     }
 

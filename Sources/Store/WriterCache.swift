@@ -31,10 +31,21 @@ struct RecentWorks {
     }
 
     /// Only once everything touched has been written: until then an entity must not be read anew.
-    mutating func trim() {
+    /// - Parameter latest: what has been written, in the order in which it was first touched.
+    mutating func trim(latest: [Merge.Work]) {
         guard youngEvents > Self.generationEventsMax else { return }
-        old = young
-        young.removeAll(keepingCapacity: false)
+        if youngEvents <= 2 * Self.generationEventsMax {
+            old = young
+        } else {
+            // After a backlog's writing: of what it has held, the last part alone.
+            old = [:]
+            var events = 0
+            for work in latest.reversed() where events < Self.generationEventsMax {
+                old[work.ticket.id] = work
+                events += work.ticket.operationCount + 4
+            }
+        }
+        young = [:]
         youngEvents = 0
     }
 }

@@ -45,6 +45,7 @@ struct SyncPair {
         }
         if !waiting.isEmpty { _ = try writer.commit(waiting, now: Workload.startMilliseconds) }
         while try writer.advanceSearch() > 0 {}
+        while try writer.mergeSearch() {}
         try writer.checkpoint()
         let counts = try reader.counts()
         guard counts.parked == 0 else { throw BenchError("\(counts.parked) operations were parked") }

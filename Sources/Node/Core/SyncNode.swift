@@ -21,9 +21,11 @@ package actor SyncNode {
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
     private nonisolated let applyQueue = ApplyQueue()
+    private nonisolated let searchAccess = StoreAccess()
 
     private let replica: Replica
     private var isIndexingPlanned = false
+    private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
     /// By the clock that never steps.
@@ -81,10 +83,11 @@ package actor SyncNode {
     package nonisolated func merge(
         _ batch: ReceivedBatch, from site: SiteCode, completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
+        let isMoreComing = batch.remaining > 0
+        let batch = MergeBatch(
+            source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes)
         let entry = ApplyQueue.Entry(
-            batch: MergeBatch(
-                source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes),
-            bytes: batch.wireBytes, isMoreComing: batch.remaining > 0, completion: completion)
+            batch: batch, bytes: batch.memoryBytes, isMoreComing: isMoreComing, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -198,25 +201,37 @@ package actor SyncNode {
         Task {
             try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
             isIndexingPlanned = false
-            advanceSearch()
+            await advanceSearch()
         }
     }
 
-    private func advanceSearch() {
-        let isBusy = !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+    private var isBusy: Bool {
+        !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+    }
+
+    /// Texts are read on another thread, the next step's while this one's go into the index.
+    private func advanceSearch() async {
         if isBusy, searchPostponements < Self.searchPostponementsMax {
             searchPostponements += 1
             return advanceSearchSoon()
         }
+        guard !isIndexing else { return }
+        isIndexing = true
+        defer { isIndexing = false }
         searchPostponements = 0
+        let (reader, access) = (reader, searchAccess)
         do {
-            guard try replica.writer.advanceSearch() > 0, !isIndexingPlanned else { return }
-            // Between two steps whoever waits gets a turn.
-            isIndexingPlanned = true
-            Task {
-                self.isIndexingPlanned = false
-                self.advanceSearch()
-            }
+            var step = try await access.run { try reader.searchStep() }
+            guard !step.isEmpty else { return }
+            repeat {
+                let end = step.end
+                async let next = access.run { try reader.searchStep(after: end) }
+                try replica.writer.advanceSearch(step)
+                // Between two steps whoever waits gets a turn.
+                step = try await next
+                if isBusy { return advanceSearchSoon() }
+            } while !step.isEmpty
+            while !isBusy, try replica.writer.mergeSearch() { await Task.yield() }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
         }
@@ -261,8 +276,8 @@ package actor SyncNode {
 
 /// Batches that wait for a transaction. Effects are never run under the lock.
 final class ApplyQueue: Sendable {
-    /// Bytes, as they came over the wire, that may wait for their transaction.
-    static let bytesMax = 16 * 1024 * 1024
+    /// Bytes of decoded operations, some ten times what they were on the wire, that may wait for their transaction.
+    static let bytesMax = 8 * 1024 * 1024
 
     struct Entry: Sendable {
         var batch: MergeBatch
