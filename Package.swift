@@ -143,7 +143,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "StoreTests", dependencies: ["Replication", "Tickets", "Store", "TestSupport"],
+            name: "StoreTests",
+            dependencies: [
+                "Replication", "Tickets", "Store", "TestSupport",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "NodeTests",

@@ -134,3 +134,19 @@ package struct SetDigest: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(count):\(sum)" }
 }
+
+extension ContentHash {
+    /// 64 hexadecimal digits, as `description` writes them.
+    package init?(hexadecimal text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count == 2 * Self.byteCount else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(byte)
+        }
+        self.init(bytes)
+    }
+}

@@ -5,6 +5,7 @@ internal import Foundation
 ///     banjie.db        the store            node.yaml     configuration
 ///     lock             pid of the owner     tls/          keys and certificates (mode 0700)
 ///     run/admin.sock   admin socket         backups/      made by `banjie backup create`
+///     epoch            how far the database is, kept outside it
 package struct DataFolder: Sendable {
     package let path: String
 
@@ -14,6 +15,7 @@ package struct DataFolder: Sendable {
 
     package var database: String { path + "/banjie.db" }
     package var lock: String { path + "/lock" }
+    package var epoch: String { path + "/epoch" }
     package var configuration: String { path + "/node.yaml" }
     package var catalog: String { path + "/catalog.json" }
     package var tls: String { path + "/tls" }

@@ -7,8 +7,8 @@ internal import Tickets
 package enum BatchSource: Hashable, Sendable {
     /// This node's own: written by its people or by itself.
     case local
-    /// A peer's feed, durable up to `end` once the batch is.
-    case peer(SiteCode, end: FeedCursor)
+    /// A peer's feed, and what is durable of it once the batch is.
+    case peer(PeerID, FeedPlace)
 }
 
 /// Operations that are to become durable together, in order.
@@ -43,7 +43,7 @@ package struct MergeResult: Sendable {
     package var parkedCount = 0
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
-    package var advancedPeers: [SiteCode] = []
+    package var advancedPeers: [PeerID] = []
     /// Tickets whose projection this commit has written.
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
@@ -100,10 +100,10 @@ struct Merge: ~Copyable {
         let source: WriterCache.PeerEntry?
         switch batch.source {
         case .local: source = nil
-        case .peer(let site, let end):
-            guard let peer = cache.peers[site] else { throw DatabaseError(message: "peer \(site) is not registered") }
+        case .peer(let id, let place):
+            guard let peer = cache.peers[id.rawValue] else { throw StoreError.unknownPeer(id) }
             source = peer
-            try saveReceived(end, from: peer)
+            try save(place, from: peer)
         }
         for index in batch.operations.indices {
             try append(
@@ -115,12 +115,12 @@ struct Merge: ~Copyable {
         _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
     ) throws {
         let replica = try cache.replica(operation.dot.replica)
-        if operation.dot.sequence <= replica.highest, try isStored(operation.dot, hash, replica) {
+        if replica.mayHold(operation.dot.sequence), try isStored(operation.dot, hash, replica) {
             result.duplicateCount += 1
             return
         }
         if let reason = Origin.doubt(
-            of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) })
+            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) })
         {
             try park(operation, hash: hash, source: source, reason: reason)
             return
@@ -182,26 +182,52 @@ struct Merge: ~Copyable {
             }
         }
 
-        advance(replica, operation.dot.sequence, hash)
+        try advance(replica, operation.dot.sequence, hash)
         source?.stored += 1
         source?.isChanged = true
-        if let parent = cache.parent, source !== parent { parent.hasNews = true }
+        if source?.role != .parent { for parent in cache.parents { parent.hasNews = true } }
+        for sibling in cache.siblings where sibling !== source { sibling.hasNews = true }
         result.insertedCount += 1
         result.lastArrival = arrival
         result.latest = max(result.latest, operation.time)
         return (work, arrival)
     }
 
-    private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
+    private mutating func advance(
+        _ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash
+    ) throws {
         replica.stored += 1
         replica.isChanged = true
-        // A hole that fills later leaves prefix and chain where they are until a rebuild; both only speak of what is
-        // contiguous.
-        if sequence == replica.prefix + 1 {
-            replica.prefix = sequence
-            replica.chain = hasher.link(previous: replica.chain, hash: hash)
-        }
+        let isLater = sequence > replica.highest
         replica.highest = max(replica.highest, sequence)
+        guard sequence == replica.prefix + 1 else {
+            // Live operations overtake a backlog: the hole between is filled from below.
+            if isLater, replica.aboveGap == .some(0) { replica.aboveGap = sequence }
+            if let above = replica.aboveGap, above > 0, sequence < above { replica.aboveGap = sequence }
+            return
+        }
+        replica.prefix = sequence
+        replica.chain = hasher.link(previous: replica.chain, hash: hash)
+        if replica.highest > sequence { try closeGap(of: replica) }
+    }
+
+    /// The prefix may have reached what overtook it.
+    private mutating func closeGap(of replica: WriterCache.ReplicaEntry) throws {
+        if let above = replica.aboveGap, above > replica.prefix + 1 { return }
+        let rows = cache.statements.findBehind
+        rows.bind(1, replica.id)
+        rows.bind(2, replica.prefix)
+        defer { rows.reset() }
+        while try rows.step() {
+            let sequence = rows.unsigned(0)
+            guard sequence == replica.prefix + 1 else {
+                replica.aboveGap = sequence
+                return
+            }
+            replica.prefix = sequence
+            replica.chain = hasher.link(previous: replica.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
+        }
+        replica.aboveGap = 0
     }
 
     /// Appends an operation that has been applied to the feeds of those children that take part.
@@ -209,25 +235,22 @@ struct Merge: ~Copyable {
         _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
         guard !cache.children.isEmpty else { return }
-        if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+        if !Scope.isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
                 guard work.ticket.isLetIn(within: child.site) else { continue }
                 work.members.insert(index)
+                let member = cache.statements.insertMember
+                member.bind(1, child.site.rawValue)
+                member.bind(2, work.id)
+                try member.run()
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
             }
         }
         for (index, child) in cache.children.enumerated() where child !== source {
-            guard isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
+            guard Scope.isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
             try append(arrival, to: child)
-        }
-    }
-
-    private func isForEveryone(_ type: EntityType) -> Bool {
-        switch type {
-        case .catalog, .replica: true
-        case .ticket, .customer: false
         }
     }
 
@@ -279,20 +302,29 @@ struct Merge: ~Copyable {
                 try update.run()
                 peer.isChanged = false
             }
-            if peer.hasNews { result.advancedPeers.append(peer.site) }
+            if peer.hasNews { result.advancedPeers.append(PeerID(peer.id)) }
             peer.hasNews = false
         }
     }
 
-    private func saveReceived(_ end: FeedCursor, from peer: WriterCache.PeerEntry) throws {
-        let update = cache.statements.updateReceived
-        update.bind(1, peer.id)
-        update.bind(2, end.feed.rawValue)
-        update.bind(3, end.position)
-        update.bind(4, end.digest.count)
-        end.digest.sum.withBytes { update.bind(5, $0) }
-        update.bind(6, now)
-        try update.run()
+    private func save(_ place: FeedPlace, from peer: WriterCache.PeerEntry) throws {
+        switch place {
+        case .backlog(let cursor):
+            let update = cache.statements.updateReceived
+            update.bind(1, peer.id)
+            update.bind(2, cursor.position)
+            update.bind(3, cursor.digest.count)
+            cursor.digest.sum.withBytes { update.bind(4, $0) }
+            update.bind(5, now)
+            try update.run()
+        case .live(let intervals):
+            let update = cache.statements.updateKnown
+            update.bind(1, peer.id)
+            update.bind(2, FeedIntervals.encode(intervals))
+            update.bind(3, now)
+            try update.run()
+        case .repair: break
+        }
     }
 }
 
@@ -328,7 +360,7 @@ extension Merge {
         }
         for entry in waiting {
             try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
-            let source = cache.peers.values.first { $0.id == entry.source }
+            let source = cache.peers[entry.source]
             try append(
                 entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
         }

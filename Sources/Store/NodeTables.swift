@@ -1,4 +1,4 @@
-internal import Foundation
+internal import class Foundation.FileManager
 internal import GRDB
 package import Replication
 
@@ -94,25 +94,6 @@ extension StoreWriter {
             return SiteCode(site)
         }
     }
-
-    /// A copy of the store made while it is in use.
-    /// - Parameter progress: pages copied and pages in all.
-    package func backup(to path: String, progress: @escaping (Int, Int) -> Void) throws {
-        guard !FileManager.default.fileExists(atPath: path) else {
-            throw StoreError.file(path: path, operation: "backup", reason: "the file exists; choose another name")
-        }
-        do {
-            try catchUpProjection()
-            let target = try DatabaseQueue(path: path)
-            try reader.pool.backup(to: target, pagesPerStep: 1_000) {
-                progress($0.completedPageCount, $0.totalPageCount)
-            }
-            try target.close()
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-        } catch let error as DatabaseError {
-            throw StoreError.file(path: path, operation: "backup", reason: "\(error)")
-        }
-    }
 }
 
 /// What a backup file holds, read from the file itself.
@@ -124,6 +105,8 @@ package struct BackupContent: Hashable, Sendable {
     package var digest: SetDigest
     /// What is wrong with it; empty for a sound one.
     package var findings: [String]
+    /// Rows that were damaged in the store already when it was made, and that the store knows of.
+    package var known: [String] = []
 
     /// Opens a backup and verifies every operation against its hash and every digest against the operations.
     package static func read(_ path: String, progress: (Int, Int) -> Void) throws -> BackupContent {
@@ -146,14 +129,22 @@ package struct BackupContent: Hashable, Sendable {
         var computed: [EntityID: SetDigest] = [:]
         let cursor = try Meta.integer(Meta.projectionCursor, db) ?? .max
         var behind: Set<EntityID> = []
+        let damaged = Set(try Int64.fetchAll(db, sql: "SELECT arrival FROM damaged"))
+        var known: [String] = []
         var hasher = ContentHasher()
         let table = try InternTable(db)
         let rows = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o ORDER BY o.arrival")
         var done = 0
         while try rows.step() {
-            let stored = try OperationRow.read(rows, table)
+            func note(_ finding: String) {
+                if damaged.contains(rows.integer(0)) { known.append(finding) } else { findings.append(finding) }
+            }
+            guard let stored = try? OperationRow.read(rows, table) else {
+                note("row \(rows.integer(0)) of the log cannot be read")
+                continue
+            }
             if hasher.hash(stored.operation) != stored.hash {
-                findings.append("operation \(stored.operation.dot) does not match its hash")
+                note("operation \(stored.operation.dot) does not match its hash")
             }
             computed[stored.operation.entity, default: .empty].insert(stored.hash)
             // Behind the cursor entities need not show their operations yet; whoever opens the store folds them.
@@ -168,7 +159,7 @@ package struct BackupContent: Hashable, Sendable {
             guard let type = EntityType(rawValue: UInt8(clamping: entities.integer(0))) else { continue }
             let id = EntityID(type: type, high: entities.unsigned(1), low: entities.unsigned(2))
             let stored = SetDigest(count: entities.unsigned(3), sum: ContentHash(entities.blob(4)) ?? .zero)
-            if stored != computed[id, default: .empty], !behind.contains(id) {
+            if stored != computed[id, default: .empty], !behind.contains(id), damaged.isEmpty {
                 findings.append("the digest of \(id) is not that of its operations")
             }
             guard type == .ticket else { continue }
@@ -179,6 +170,6 @@ package struct BackupContent: Hashable, Sendable {
         return BackupContent(
             site: try Meta.text("site", db) ?? "",
             replica: ReplicaID(UInt64(bitPattern: try Meta.integer("replica", db) ?? 0)), operations: done,
-            tickets: tickets, digest: digest, findings: findings)
+            tickets: tickets, digest: digest, findings: findings, known: known)
     }
 }

@@ -104,6 +104,12 @@ struct OperationRow {
     static let columns =
         "o.arrival, o.replica, o.sequence, o.entity, o.kind, o.time, o.author, o.source, o.hash, o.envelope, o.body"
 
+    /// Columns of a statement that selects more begin here.
+    static let columnCount: Int32 = 11
+
+    /// The stored hash, whatever else is wrong with the row.
+    static func hash(_ row: BoundStatement) -> ContentHash? { ContentHash(row.blob(8)) }
+
     static func read(_ row: BoundStatement, _ table: InternTable) throws -> StoredOperation {
         let arrival = row.integer(0)
         let dot = Dot(try table.replica(row.integer(1)), row.unsigned(2))

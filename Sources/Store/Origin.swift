@@ -4,12 +4,12 @@ internal import Tickets
 /// Whether an operation's origin can be justified. Source: Protocols/operations.md §7.
 enum Origin {
     /// - Parameter announced: the site that the operation's incarnation has announced.
-    /// - Parameter peer: who sent it, and whether that is the parent; nil for this node's own.
+    /// - Parameter peer: who sent it, and whether that is a parent or sibling; nil for this node's own.
     /// - Returns: why the operation has to wait; nil if it may be applied.
     static func doubt(
-        of operation: Operation, announced: SiteCode?, from peer: (site: SiteCode, isParent: Bool)?
+        of operation: Operation, announced: SiteCode?, from peer: (site: SiteCode, isAbove: Bool)?
     ) -> String? {
-        if let peer, !peer.isParent, !operation.author.site.isWithin(peer.site) {
+        if let peer, !peer.isAbove, !operation.author.site.isWithin(peer.site) {
             return "its author's site \(operation.author.site) is outside \(peer.site), which sent it"
         }
         if operation.entity.type == .replica {

@@ -37,6 +37,8 @@ extension StoreWriter {
                 done += read
                 progress(done, total)
             }
+            // What was folded here does not know which children take part.
+            cache.forgetWorks()
             return done
         }
         try resetSearch()

@@ -68,6 +68,39 @@ enum Schema {
             columns BLOB NOT NULL,
             UNIQUE (replica, sequence, hash)
         ) STRICT;
+
+        -- Rows of `operation` that do not match their hash, until a peer's copy has healed them. `hash` is what the row
+        -- says, `found` when it was noticed.
+        CREATE TABLE damaged (
+            arrival INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            found INTEGER NOT NULL
+        ) STRICT;
+
+        -- This node's own operations of a branch that its peers do not go on with, until the present incarnation has
+        -- written them again, in order of `position`. `common` is up to where their incarnation's history stands,
+        -- `moves` says that the ticket which the operation opened gets a new name with it.
+        CREATE TABLE reissue (
+            position INTEGER PRIMARY KEY,
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            common INTEGER NOT NULL,
+            moves INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            columns BLOB NOT NULL
+        ) STRICT;
+
+        -- What became of them: the dots under which they have been written again.
+        CREATE TABLE reissued (
+            replica INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            to_replica INTEGER NOT NULL,
+            to_sequence INTEGER NOT NULL,
+            moves INTEGER NOT NULL,
+            PRIMARY KEY (replica, sequence)
+        ) STRICT, WITHOUT ROWID;
         """
 
     private static let projection = """
@@ -139,30 +172,47 @@ enum Schema {
         """
 
     private static let feeds = """
-        -- Nodes that this one speaks to. `received_*`: what is durable here of the peer's feed; `acknowledged_*`: what
-        -- the peer has said it holds of ours. `stored`: operations in the log that came from this peer.
+        -- Nodes that this one speaks to; a site may have several. `node` is the incarnation that the peer last ran
+        -- under, 0 until it has said so. `role`: 0 child, 1 parent, 2 sibling. `received_*`: what is durable here of
+        -- the peer's feed, contiguous; `received_known`: the intervals behind that. `acknowledged_*`: what the peer has
+        -- said it holds of ours. `stored`: arrival numbers that are not for this peer, because what stands there came
+        -- from it, or has left the log. `audit_*`: when the last audit with it ended, what it found, and what it could
+        -- not repair.
         CREATE TABLE peer (
-            id INTEGER PRIMARY KEY,
-            site TEXT NOT NULL UNIQUE,
-            is_parent INTEGER NOT NULL,
-            received_feed INTEGER NOT NULL DEFAULT 0,
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            site TEXT NOT NULL,
+            node INTEGER NOT NULL DEFAULT 0,
+            role INTEGER NOT NULL,
             received_position INTEGER NOT NULL DEFAULT 0,
             received_count INTEGER NOT NULL DEFAULT 0,
             received_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
+            received_known BLOB NOT NULL DEFAULT (zeroblob(0)),
             acknowledged_position INTEGER NOT NULL DEFAULT 0,
             acknowledged_count INTEGER NOT NULL DEFAULT 0,
             acknowledged_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
             feed_length INTEGER NOT NULL DEFAULT 0,
             stored INTEGER NOT NULL DEFAULT 0,
-            last_contact INTEGER NOT NULL DEFAULT 0
+            last_contact INTEGER NOT NULL DEFAULT 0,
+            audit_time INTEGER NOT NULL DEFAULT 0,
+            audit_found INTEGER NOT NULL DEFAULT 0,
+            audit_unresolved INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (site, node)
         ) STRICT;
 
-        -- What a child has to get, in order; positions of one child run from 1 without a gap.
+        -- What a child has to get, in order; positions of one child run without a gap, those before its first row
+        -- were found to be there by an audit.
         CREATE TABLE feed (
             child INTEGER NOT NULL,
             position INTEGER NOT NULL,
             arrival INTEGER NOT NULL,
             PRIMARY KEY (child, position)
+        ) STRICT, WITHOUT ROWID;
+
+        -- Entities that a child's subtree takes part in; only grows.
+        CREATE TABLE member (
+            site TEXT NOT NULL,
+            entity INTEGER NOT NULL,
+            PRIMARY KEY (site, entity)
         ) STRICT, WITHOUT ROWID;
         """
 

@@ -3,6 +3,7 @@ internal import GRDB
 internal import GRDBSQLite
 package import Replication
 internal import Synchronization
+package import Tickets
 
 /// Who this node is, as its store remembers it.
 package struct NodeIdentity: Hashable, Sendable {
@@ -11,11 +12,36 @@ package struct NodeIdentity: Hashable, Sendable {
     package var replica: ReplicaID
     /// The site this node dials; nil at the province.
     package var parent: SiteCode?
+    /// The incarnation that the present one goes on from; nil for the first.
+    package var follows: Predecessor?
 
-    package init(site: SiteCode, replica: ReplicaID, parent: SiteCode?) {
+    package init(site: SiteCode, replica: ReplicaID, parent: SiteCode?, follows: Predecessor? = nil) {
         self.site = site
         self.replica = replica
         self.parent = parent
+        self.follows = follows
+    }
+}
+
+/// What opening a store takes from its surroundings.
+package struct StoreContext: Sendable {
+    /// UTC milliseconds.
+    package var now: Int64
+    /// Nil where the machine has no identity.
+    package var machine: ContentHash?
+    /// The name of the next incarnation, should one have to begin.
+    package var nextReplica: ReplicaID
+    /// By which the entities of operations that are issued again are folded.
+    package var catalog: Catalog
+
+    package init(
+        now: Int64 = Int64(Date().timeIntervalSince1970 * 1_000), machine: ContentHash? = MachineIdentity.current(),
+        nextReplica: ReplicaID = ReplicaID(UInt64.random(in: 1...UInt64.max)), catalog: Catalog = .standard
+    ) {
+        self.now = now
+        self.machine = machine
+        self.nextReplica = nextReplica
+        self.catalog = catalog
     }
 }
 
@@ -33,52 +59,59 @@ package enum Store {
     static let readerCountMax = 3
     static let schemaVersion = 1
 
-    /// Opens (or with `creating`, makes) the store of a folder.
+    /// Opens (or with `creating`, makes) the store of a folder. If the store does not hold the end of its incarnation's
+    /// history, or a recovery is pending, it goes on under a new one from here.
     /// - Throws: `StoreError`, or GRDB's `DatabaseError` with statement and message.
     package static func open(
-        _ folder: DataFolder, creating: NodeIdentity? = nil, patienceMilliseconds: Int = 0
+        _ folder: DataFolder, creating: NodeIdentity? = nil, patienceMilliseconds: Int = 0,
+        context: StoreContext = StoreContext()
     ) throws -> (writer: StoreWriter, reader: StoreReader) {
-        let lock: FolderLock
         if let creating {
             guard !folder.isInitialised else { throw StoreError.alreadyInitialised(path: folder.path) }
             try folder.create()
-            lock = try FolderLock(folder)
-            let pool = try openPool(folder)
-            try Schema.migrator.migrate(pool)
-            try pool.write { db in
-                try Meta.set("site", creating.site.rawValue, db)
-                try Meta.set("replica", Int64(bitPattern: creating.replica.rawValue), db)
-                try Meta.set("parent", creating.parent?.rawValue, db)
-                if let parent = creating.parent {
-                    try db.execute(
-                        sql: "INSERT INTO peer (site, is_parent) VALUES (?, 1)", arguments: [parent.rawValue])
-                }
-            }
-            return try finish(folder, pool: pool, lock: lock)
+            let lock = try FolderLock(folder)
+            let file = StoreFile(pool: try openPool(folder), lock: lock)
+            try Schema.migrator.migrate(file.pool)
+            try file.pool.write { try write(creating, $0) }
+            return try finish(folder, file: file, isNew: true, context: context)
         }
         guard folder.isInitialised else { throw StoreError.notInitialised(path: folder.path) }
-        lock = try FolderLock(folder, patienceMilliseconds: patienceMilliseconds)
-        return try finish(folder, pool: openPool(folder), lock: lock)
+        let lock = try FolderLock(folder, patienceMilliseconds: patienceMilliseconds)
+        let file = StoreFile(pool: try openPool(folder), lock: lock)
+        return try finish(folder, file: file, isNew: false, context: context)
+    }
+
+    private static func write(_ identity: NodeIdentity, _ db: Database) throws {
+        try Meta.set("site", identity.site.rawValue, db)
+        try Meta.set("replica", Int64(bitPattern: identity.replica.rawValue), db)
+        try Meta.set("parent", identity.parent?.rawValue, db)
+        if let parent = identity.parent {
+            try db.execute(sql: "INSERT INTO peer (site, node, role) VALUES (?, 0, 1)", arguments: [parent.rawValue])
+        }
     }
 
     private static func finish(
-        _ folder: DataFolder, pool: DatabasePool, lock: FolderLock
+        _ folder: DataFolder, file: StoreFile, isNew: Bool, context: StoreContext
     ) throws -> (writer: StoreWriter, reader: StoreReader) {
-        let known = try pool.read { db in try Schema.migrator.hasBeenSuperseded(db) }
+        let known = try file.pool.read { db in try Schema.migrator.hasBeenSuperseded(db) }
         guard !known else {
             throw StoreError.newerSchema(path: folder.database, found: schemaVersion + 1, known: schemaVersion)
         }
-        try Schema.migrator.migrate(pool)
-        let identity = try pool.read { db -> NodeIdentity in
-            guard let site = try Meta.text("site", db).flatMap(SiteCode.init),
-                let replica = try Meta.integer("replica", db)
-            else { throw StoreError.notInitialised(path: folder.path) }
-            return NodeIdentity(
-                site: site, replica: ReplicaID(UInt64(bitPattern: replica)),
-                parent: try Meta.text("parent", db).flatMap(SiteCode.init))
+        try Schema.migrator.migrate(file.pool)
+        guard let identity = try file.pool.read({ try Incarnation.identity($0) }) else {
+            throw StoreError.notInitialised(path: folder.path)
         }
-        let reader = StoreReader(folder: folder, pool: pool, identity: identity, lock: lock)
-        return (try StoreWriter(reader: reader), reader)
+        let reader = StoreReader(folder: folder, file: file, identity: identity)
+        let writer = try StoreWriter(reader: reader, machine: context.machine)
+        guard let renewed = try writer.start(isNew: isNew, context: context) else {
+            try writer.saveEpoch()
+            return (writer, reader)
+        }
+        // Everything in memory belongs to the former incarnation.
+        let next = StoreReader(folder: folder, file: file, identity: renewed)
+        let nextWriter = try StoreWriter(reader: next, machine: context.machine)
+        try nextWriter.saveEpoch()
+        return (nextWriter, next)
     }
 
     private static func openPool(_ folder: DataFolder) throws -> DatabasePool {
@@ -127,20 +160,13 @@ enum Meta {
     }
 }
 
-/// Query-only access, from any task. Each call takes a snapshot of its own and blocks its thread for as long as it
-/// reads: call it from a thread that may block.
-package final class StoreReader: Sendable {
-    package let folder: DataFolder
-    package let identity: NodeIdentity
+/// The open database and the folder's lock, for as long as somebody uses them.
+final class StoreFile: Sendable {
     let pool: DatabasePool
     private let lock: FolderLock
-    /// Names that the last reader of a feed has looked up; nil while one is at work.
-    private let names = Mutex<InternedNames?>(nil)
 
-    init(folder: DataFolder, pool: DatabasePool, identity: NodeIdentity, lock: FolderLock) {
-        self.folder = folder
+    init(pool: DatabasePool, lock: FolderLock) {
         self.pool = pool
-        self.identity = identity
         self.lock = lock
     }
 
@@ -148,6 +174,24 @@ package final class StoreReader: Sendable {
         // The file is closed before the lock goes: whoever takes it next finds nobody at the database.
         try? pool.close()
     }
+}
+
+/// Query-only access, from any task. Each call takes a snapshot of its own and blocks its thread for as long as it
+/// reads: call it from a thread that may block.
+package final class StoreReader: Sendable {
+    package let folder: DataFolder
+    package let identity: NodeIdentity
+    private let file: StoreFile
+    /// Names that the last reader of a feed has looked up; nil while one is at work.
+    private let names = Mutex<InternedNames?>(nil)
+
+    init(folder: DataFolder, file: StoreFile, identity: NodeIdentity) {
+        self.folder = folder
+        self.file = file
+        self.identity = identity
+    }
+
+    var pool: DatabasePool { file.pool }
 
     func takeNames() -> InternedNames {
         names.withLock { names in

@@ -25,14 +25,21 @@ package final class StoreWriter {
     private var cache: WriterCache?
     /// Whose projection was written by another call than the one that took their operations in.
     private var unreported = MergeResult()
+    /// Of the machine; goes into the epoch file.
+    let machine: ContentHash?
+    /// What the epoch file says; nil before the first time.
+    var savedEpoch: Epoch?
 
-    init(reader: StoreReader) throws {
+    init(reader: StoreReader, machine: ContentHash? = nil) throws {
         self.reader = reader
+        self.machine = machine
         pool = reader.pool
         catalog = .standard
     }
 
     deinit {
+        // Without it the file is behind, which is allowed; whoever wants to know of a failure saves before.
+        try? saveEpochAtEnd()
         // Statements are finalised before their connection is closed.
         cache = nil
     }
@@ -152,75 +159,14 @@ package final class StoreWriter {
         }
     }
 
-    /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
-    package func register(child site: SiteCode) throws {
-        try catchUpProjection()
-        try transaction { db, _ in
-            try db.execute(
-                sql: "INSERT INTO peer (site, is_parent) VALUES (?, 0) ON CONFLICT (site) DO NOTHING",
-                arguments: [site.rawValue])
-            guard db.changesCount > 0 else { return }
-            let child = db.lastInsertedRowID
-            let entities = try Self.entities(in: site, db)
-            try db.execute(
-                sql: """
-                    INSERT INTO feed (child, position, arrival)
-                    SELECT ?1, row_number() OVER (ORDER BY arrival), arrival FROM operation
-                    WHERE entity IN (SELECT value FROM json_each(?2))
-                    """,
-                arguments: [child, "[" + entities.map(String.init).joined(separator: ",") + "]"])
-            try db.execute(
-                sql: "UPDATE peer SET feed_length = (SELECT count(*) FROM feed WHERE child = ?1) WHERE id = ?1",
-                arguments: [child])
-        }
-        // The list of children has changed: read it again.
-        cache = nil
-    }
-
-    /// Local numbers of the entities that a subtree takes part in, and of those that everybody has.
-    private static func entities(in site: SiteCode, _ db: Database) throws -> [Int64] {
-        let rows = try BoundStatement(db, "SELECT id, type, high, low, state FROM entity ORDER BY id")
-        var result: [Int64] = []
-        while try rows.step() {
-            guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(1))) else { continue }
-            switch type {
-            case .catalog, .replica: result.append(rows.integer(0))
-            case .ticket, .customer:
-                let id = EntityID(type: type, high: rows.unsigned(2), low: rows.unsigned(3))
-                guard let ticket = try? Ticket(decoding: rows.blob(4), id: id) else {
-                    throw StoreError.corruptState(entity: id, reason: "undecodable")
-                }
-                if ticket.isLetIn(within: site) { result.append(rows.integer(0)) }
-            }
-        }
-        return result
-    }
-
-    /// What the peer has said it holds durably of this node's feed to it.
-    package func saveAcknowledged(_ cursor: FeedCursor, by site: SiteCode, now: Int64) throws {
-        try transaction { db, _ in
-            try db.execute(
-                sql: """
-                    UPDATE peer SET acknowledged_position = ?, acknowledged_count = ?, acknowledged_sum = ?,
-                        last_contact = ? WHERE site = ?
-                    """,
-                arguments: [
-                    Int64(bitPattern: cursor.position), Int64(bitPattern: cursor.digest.count),
-                    cursor.digest.sum.data, now, site.rawValue,
-                ])
-        }
-    }
-
-    /// - Parameter at: UTC milliseconds of the last sign of life.
-    package func saveContact(with site: SiteCode, at: Int64) throws {
-        try transaction { db, _ in
-            try db.execute(sql: "UPDATE peer SET last_contact = ? WHERE site = ?", arguments: [at, site.rawValue])
-        }
-    }
-
     /// Moves everything from the WAL into the database file and empties the WAL.
     package func checkpoint() throws {
         try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    }
+
+    /// The tables' lists have changed behind the cache: they are read again.
+    func forgetCache() {
+        cache = nil
     }
 
     /// Runs a transaction on tables that do not belong to the merge path.
@@ -262,17 +208,23 @@ package final class StoreWriter {
 }
 
 extension StoreWriter {
-    /// Timestamp of the latest operation that this incarnation has written, so that its clock only grows.
+    /// Timestamp that the node's clock has to go on from: of the first and the latest operation of this incarnation, and
+    /// of the latest of the one before. (What is issued again keeps its time, so that the latest alone may be older.)
     package func lastOwnTime() throws -> HybridTimestamp {
-        try reader.read { db in
-            let raw = try Int64.fetchOne(
-                db,
-                sql: """
-                    SELECT time FROM operation WHERE replica = (SELECT id FROM replica WHERE replica = ?1)
-                        AND sequence = (SELECT highest FROM replica WHERE replica = ?1)
-                    """,
-                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
-            return HybridTimestamp(rawValue: UInt64(bitPattern: raw ?? 0))
+        let identity = reader.identity
+        return try reader.read { db in
+            func latest(_ replica: ReplicaID?) throws -> UInt64 {
+                guard let replica else { return 0 }
+                let times = try Int64.fetchAll(
+                    db,
+                    sql: """
+                        SELECT o.time FROM operation o JOIN replica r ON r.id = o.replica
+                        WHERE r.replica = ? AND o.sequence IN (1, r.highest)
+                        """,
+                    arguments: [Int64(bitPattern: replica.rawValue)])
+                return times.map(UInt64.init(bitPattern:)).max() ?? 0
+            }
+            return HybridTimestamp(rawValue: try max(latest(identity.replica), latest(identity.follows?.replica)))
         }
     }
 }

@@ -332,7 +332,12 @@ extension StoreReader {
             var text = ""
             for table in ["entity", "ticket", "twin", "rollup"] {
                 let rows = try Row.fetchAll(db, sql: "SELECT * FROM \(table) ORDER BY 1, 2")
-                text += table + "\n" + rows.map { "\($0)" }.joined(separator: "\n") + "\n"
+                text += table + "\n"
+                for row in rows {
+                    text +=
+                        row.map { "\($0)=\(Data.fromDatabaseValue($1).map { [UInt8]($0).description } ?? "\($1)")" }
+                        .joined(separator: " ") + "\n"
+                }
             }
             return text
         }

@@ -35,6 +35,10 @@ struct TicketRow {
         hash.mix(title?.replica.rawValue ?? 0)
         hash.mix(title?.sequence ?? 0)
         hash.mix(UInt64(chases))
+        for twin in summary.twins {
+            hash.mix(twin.high)
+            hash.mix(twin.low)
+        }
         contributions.withUnsafeBytes { hash.mix($0) }
         return hash.value
     }

@@ -62,6 +62,15 @@ final class WriterCache {
         var highest: UInt64
         var stored: UInt64
         var isChanged = false
+        /// The lowest sequence stored above the first gap behind `prefix`; 0: none, nil: not looked up.
+        var aboveGap: UInt64?
+
+        /// False if the sequence is certainly not in the log.
+        func mayHold(_ sequence: UInt64) -> Bool {
+            guard sequence <= highest else { return false }
+            guard sequence > prefix, let aboveGap else { return true }
+            return aboveGap != 0 && sequence >= aboveGap
+        }
 
         init(
             id: Int64, replica: ReplicaID, site: SiteCode?, prefix: UInt64, chain: ContentHash, highest: UInt64,
@@ -74,23 +83,24 @@ final class WriterCache {
             self.chain = chain
             self.highest = highest
             self.stored = stored
+            aboveGap = highest == prefix ? 0 : nil
         }
     }
 
     final class PeerEntry {
         let id: Int64
         let site: SiteCode
-        let isParent: Bool
+        let role: PeerRole
         var feedLength: UInt64
         var stored: UInt64
         var isChanged = false
         /// This transaction appended to what the peer has to get.
         var hasNews = false
 
-        init(id: Int64, site: SiteCode, isParent: Bool, feedLength: UInt64, stored: UInt64) {
+        init(id: Int64, site: SiteCode, role: PeerRole, feedLength: UInt64, stored: UInt64) {
             self.id = id
             self.site = site
-            self.isParent = isParent
+            self.role = role
             self.feedLength = feedLength
             self.stored = stored
         }
@@ -101,9 +111,10 @@ final class WriterCache {
     var replicas: [ReplicaID: ReplicaEntry] = [:]
     var replicasByID: [Int64: ReplicaEntry] = [:]
     var authors: [Author: Int64] = [:]
-    var peers: [SiteCode: PeerEntry] = [:]
+    var peers: [Int64: PeerEntry] = [:]
     var children: [PeerEntry] = []
-    var parent: PeerEntry?
+    var parents: [PeerEntry] = []
+    var siblings: [PeerEntry] = []
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
@@ -136,12 +147,13 @@ final class WriterCache {
                     chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
         }
         let peerRows = try BoundStatement(
-            db, "SELECT id, site, is_parent, feed_length, stored FROM peer ORDER BY id")
+            db, "SELECT id, site, role, feed_length, stored FROM peer ORDER BY id")
         while try peerRows.step() {
             add(
                 PeerEntry(
                     id: peerRows.integer(0), site: SiteCode(validated: peerRows.text(1)),
-                    isParent: peerRows.integer(2) != 0, feedLength: peerRows.unsigned(3), stored: peerRows.unsigned(4)))
+                    role: PeerRole(rawValue: Int(peerRows.integer(2))) ?? .child, feedLength: peerRows.unsigned(3),
+                    stored: peerRows.unsigned(4)))
         }
     }
 
@@ -151,8 +163,12 @@ final class WriterCache {
     }
 
     private func add(_ entry: PeerEntry) {
-        peers[entry.site] = entry
-        if entry.isParent { parent = entry } else { children.append(entry) }
+        peers[entry.id] = entry
+        switch entry.role {
+        case .parent: parents.append(entry)
+        case .sibling: siblings.append(entry)
+        case .child: children.append(entry)
+        }
     }
 
     /// Before all entities are folded anew.
@@ -214,9 +230,12 @@ final class WriterStatements {
     let findEntity: BoundStatement
     let insertEntity: BoundStatement
     let updateEntity: BoundStatement
+    let findBehind: BoundStatement
     let insertFeed: BoundStatement
+    let insertMember: BoundStatement
     let updatePeer: BoundStatement
     let updateReceived: BoundStatement
+    let updateKnown: BoundStatement
     let park: BoundStatement
     let insertTicket: BoundStatement
     let updateTicket: BoundStatement
@@ -248,13 +267,17 @@ final class WriterStatements {
         insertEntity = try prepare("INSERT INTO entity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
         updateEntity = try prepare(
             "UPDATE entity SET operations = ?2, digest = ?3, facts = ?4, state = ?5 WHERE id = ?1")
+        findBehind = try prepare(
+            "SELECT sequence, hash FROM operation WHERE replica = ?1 AND sequence > ?2 ORDER BY sequence")
+        insertMember = try prepare("INSERT OR IGNORE INTO member (site, entity) VALUES (?1, ?2)")
         insertFeed = try prepare("INSERT INTO feed VALUES (?1, ?2, ?3)")
         updatePeer = try prepare("UPDATE peer SET feed_length = ?2, stored = ?3 WHERE id = ?1")
         updateReceived = try prepare(
             """
-            UPDATE peer SET received_feed = ?2, received_position = ?3, received_count = ?4, received_sum = ?5,
-                last_contact = ?6 WHERE id = ?1
+            UPDATE peer SET received_position = ?2, received_count = ?3, received_sum = ?4, last_contact = ?5
+            WHERE id = ?1
             """)
+        updateKnown = try prepare("UPDATE peer SET received_known = ?2, last_contact = ?3 WHERE id = ?1")
         park = try prepare(
             """
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)

@@ -12,6 +12,6 @@ struct Banjie: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, StatusCommand.self, TicketCommands.self, SyncCommands.self,
             AssessCommands.self, ConflictCommands.self, UserCommands.self, EnrolCommands.self, DoctorCommand.self,
-            RebuildCommand.self, BackupCommands.self, ImportCommand.self,
+            RebuildCommand.self, ScrubCommand.self, BackupCommands.self, ImportCommand.self,
         ])
 }

@@ -109,13 +109,16 @@ enum Golden {
     private var peers: [PeerStatus] {
         [
             PeerStatus(
-                site: "zj", isParent: true, isConnected: true, isPaused: false, since: Instant(Office.start),
+                site: "zj", role: "parent", isConnected: true, isPaused: false, since: Instant(Office.start),
                 lastContact: Instant(Office.start), toSend: 12, toGet: 3, toGetKnownAt: Instant(Office.start + 60_000),
+                sendRate: 4, toSendSeconds: 3, isAuditing: false,
+                audit: AuditStatus(at: Instant(Office.start), found: 7, unresolved: 2),
                 clockOffsetMilliseconds: -42, roundTripMilliseconds: 8, lastFailure: nil, sentOperations: 5,
                 receivedOperations: 6, sentBytes: 700, receivedBytes: 800),
             PeerStatus(
-                site: "xihu.hz.zj", isParent: false, isConnected: false, isPaused: false, since: nil, lastContact: nil,
-                toSend: 0, toGet: nil, toGetKnownAt: nil, clockOffsetMilliseconds: nil, roundTripMilliseconds: nil,
+                site: "xihu.hz.zj", role: "child", isConnected: false, isPaused: false, since: nil, lastContact: nil,
+                toSend: 0, toGet: nil, toGetKnownAt: nil, isAuditing: true, clockOffsetMilliseconds: nil,
+                roundTripMilliseconds: nil,
                 lastFailure: "timed out", sentOperations: 0, receivedOperations: 0, sentBytes: 0, receivedBytes: 0),
         ]
     }
@@ -123,13 +126,16 @@ enum Golden {
     @Test("a node's status")
     func status() throws {
         let status = NodeStatus(
-            site: "hz.zj", replica: "00000000000000a1", parent: "zj", now: Instant(Office.start), isRunning: true,
-            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2,
+            site: "hz.zj", replica: "00000000000000a1",
+            incarnation: IncarnationStatus(
+                follows: "00000000000000a0:345", reason: "restored", since: Instant(Office.start), starts: 12),
+            parent: "zj", now: Instant(Office.start), isRunning: true,
+            addresses: RuntimeAddresses(sync: "hz.example:7443"), tickets: 120, operations: 900, parked: 2, damaged: 1,
             conflicts: 1,
             contested: 1, digest: "900:00ff", searchBacklog: 0, overdue: 4, warning: 7, peers: peers,
             degraded: [
                 Degradation(reason: .peerDisconnected, peer: "xihu.hz.zj"),
-                Degradation(reason: .operationsParked, count: 2),
+                Degradation(reason: .operationsParked, count: 2), Degradation(reason: .rowsDamaged, count: 1),
             ])
         try Golden.expect(status.text(presentation), "status-zh")
         try Golden.expect(status.text(english), "status-en")

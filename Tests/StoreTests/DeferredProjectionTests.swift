@@ -151,7 +151,8 @@ import Tickets
 
     private func feed(of child: SiteCode, _ reader: StoreReader) throws -> [Dot] {
         let beginning = FeedCursor(feed: reader.identity.replica)
-        return try reader.nextBatch(for: child, after: beginning)?.operations.map(\.dot) ?? []
+        let peer = try #require(try reader.peer(child))
+        return try reader.nextBatch(for: peer.id, after: beginning).batch?.operations.map(\.dot) ?? []
     }
 
     @Test(

@@ -73,7 +73,8 @@ import Tickets
             "announce",
             .announce(
                 AnnounceBody(
-                    site: site, certificateFingerprint: [1, 2, 3], follows: dot, level: .branch))
+                    site: site, certificateFingerprint: [1, 2, 3],
+                    follows: Predecessor(replica: dot.replica, sequence: dot.sequence), level: .branch))
         ),
         ("catalog", .catalogDocument(CatalogDocumentBody(name: "catalog", version: 2, content: Array("{}".utf8)))),
     ]

@@ -106,8 +106,11 @@ extension StoreError {
     var status: Int {
         switch self {
         case .folderInUse: 503
+        case .unknownPeer: 404
+        case .outOfScope: 500
         case .notInitialised: 404
         case .alreadyInitialised, .conflictingHistory: 409
+        case .damagedBackup, .backupOfOtherSite: 422
         case .corruptRow, .corruptState, .newerSchema, .file: 500
         }
     }
@@ -121,7 +124,11 @@ extension StoreError {
         case .corruptRow: "corruptRow"
         case .corruptState: "corruptState"
         case .newerSchema: "newerSchema"
+        case .damagedBackup: "damagedBackup"
+        case .backupOfOtherSite: "backupOfOtherSite"
         case .file: "file"
+        case .unknownPeer: "unknownPeer"
+        case .outOfScope: "outOfScope"
         }
     }
 
@@ -143,6 +150,13 @@ extension StoreError {
                 "操作 \(dot) 与已存的内容不同，整批未写入。请运行 banjie doctor。",
                 "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`."
             )
+        case .unknownPeer(let peer):
+            phrase = Phrase(
+                "对端 \(peer) 已被移除，其会话将重新开始。", "Peer \(peer) has been forgotten; its session starts again.")
+        case .outOfScope(let dot, let child):
+            phrase = Phrase(
+                "操作 \(dot) 不在 \(child) 的范围内，未发送。请运行 banjie rebuild。",
+                "Operation \(dot) is outside the scope of \(child) and was not sent. Run `banjie rebuild`.")
         case .corruptRow(let arrival, let dot):
             phrase = Phrase(
                 "第 \(arrival) 行（操作 \(dot)）与其哈希不符。请运行 banjie doctor。",
@@ -155,6 +169,15 @@ extension StoreError {
             phrase = Phrase(
                 "\(path) 的库版本为 \(found)，本程序只认识 \(known)。请使用更新的程序。",
                 "\(path) has schema \(found), this program knows \(known). Use the newer program.")
+        case .damagedBackup(let path, let findings):
+            phrase = Phrase(
+                "\(path) 已损坏（\(findings.first ?? "")）。请用 banjie backup list 另选一个，或用 --force 取其中可读的部分。",
+                "\(path) is damaged (\(findings.first ?? "")). Choose another one from `banjie backup list`, or take what can be read with --force."
+            )
+        case .backupOfOtherSite(let path, let found, let expected):
+            phrase = Phrase(
+                "\(path) 是 \(found) 的备份，本目录属于 \(expected)。请选择 \(expected) 的备份。",
+                "\(path) is a backup of \(found), and this folder belongs to \(expected). Choose one of \(expected).")
         case .file(let path, let operation, let reason):
             phrase = Phrase(
                 "\(path)：\(operation) 失败：\(reason)。请检查权限与磁盘空间。",

@@ -74,6 +74,9 @@ package struct CivilTime: Sendable, Hashable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
+    /// `20261121T081500`: for names of files, which sort by it.
+    package var stamp: String { day.filter { $0 != "-" } + "T" + clock.filter { $0 != ":" } }
+
     /// Days since 1970-01-01, rounded down.
     package static func day(of milliseconds: Int64) -> Int64 {
         let quotient = milliseconds / dayMilliseconds

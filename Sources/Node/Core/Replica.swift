@@ -5,7 +5,7 @@ package import Tickets
 /// What a replica has to tell others once something is durable.
 package struct ReplicaEffects: Sendable {
     /// Peers whose feed has grown: their sessions read on.
-    package var advancedPeers: [SiteCode] = []
+    package var advancedPeers: [PeerID] = []
     /// Tickets touched, for deadlines and whoever watches.
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
@@ -14,6 +14,17 @@ package struct ReplicaEffects: Sendable {
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
+
+    /// Adds what a further commit has done.
+    mutating func add(_ other: ReplicaEffects) {
+        for peer in other.advancedPeers where !advancedPeers.contains(peer) { advancedPeers.append(peer) }
+        touched += other.touched
+        owingReceipts += other.owingReceipts
+        batchCount += other.batchCount
+        insertedCount += other.insertedCount
+        duplicateCount += other.duplicateCount
+        parkedCount += other.parkedCount
+    }
 
     init(_ result: MergeResult) {
         advancedPeers = result.advancedPeers
@@ -55,11 +66,17 @@ package final class Replica {
 
     package var catalog: Catalog { writer.catalog }
 
-    /// The first operation of an incarnation: which site it works for.
-    package func announceIfNew(certificateFingerprint: [UInt8], now: Int64) throws {
+    /// Highest sequence of this incarnation; 0 before it has announced itself.
+    package var writtenSequence: UInt64 { lastSequence }
+
+    /// The first operation of an incarnation: which site it works for, and which incarnation it goes on from.
+    /// - Parameter certificateFingerprint: only asked for if the incarnation is new.
+    package func announceIfNew(
+        certificateFingerprint: @autoclosure () throws -> [UInt8], now: Int64
+    ) throws {
         guard lastSequence == 0 else { return }
         let body = AnnounceBody(
-            site: identity.site, certificateFingerprint: certificateFingerprint,
+            site: identity.site, certificateFingerprint: try certificateFingerprint(), follows: identity.follows,
             level: AuthorityLevel(of: identity.site))
         let entity = EntityID(announcementOf: identity.replica)
         _ = try appending(now: now) { transaction in
@@ -124,16 +141,29 @@ package final class Replica {
     }
 
     private func commitOwn(_ operations: [Operation], now: Int64) throws -> ReplicaEffects {
+        let result = try writer.commit([try batch(of: operations)], now: now)
+        lastSequence = operations.last?.dot.sequence ?? lastSequence
+        return ReplicaEffects(result)
+    }
+
+    /// Makes operations durable that were written before, in place of what waits.
+    func commit(
+        _ operations: [Operation], reissuing waiting: [WaitingOperation], now: Int64
+    ) throws -> ReplicaEffects {
+        let result = try writer.commit(try batch(of: operations), reissuing: waiting, now: now)
+        lastSequence = operations.last?.dot.sequence ?? lastSequence
+        clock.observe(result.latest, wall: now)
+        return ReplicaEffects(result)
+    }
+
+    private func batch(of operations: [Operation]) throws -> MergeBatch {
         var hashes: [ContentHash] = []
         hashes.reserveCapacity(operations.count)
         for operation in operations {
             try operation.check()
             hashes.append(hasher.hash(operation))
         }
-        let result = try writer.commit(
-            [MergeBatch(source: .local, operations: operations, hashes: hashes)], now: now)
-        lastSequence = operations.last?.dot.sequence ?? lastSequence
-        return ReplicaEffects(result)
+        return MergeBatch(source: .local, operations: operations, hashes: hashes)
     }
 }
 

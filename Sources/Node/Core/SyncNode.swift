@@ -20,6 +20,8 @@ package actor SyncNode {
     /// Who wants to hear of commits.
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
+    /// Random, new with every start: tells a restart from a copy.
+    package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
     private nonisolated let searchAccess = StoreAccess()
 
@@ -28,17 +30,33 @@ package actor SyncNode {
     private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
+    private var isEpochPlanned = false
     /// By the clock that never steps.
     private var lastMerge: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
-    package init(writer: sending StoreWriter, catalog: Catalog, clock: NodeClock, logger: Logger) throws {
+    /// - Parameter certificateFingerprint: lets a new incarnation announce itself and issue again what waits for it; nil
+    ///   leaves that to the caller.
+    package init(
+        writer: sending StoreWriter, catalog: Catalog, clock: NodeClock, logger: Logger,
+        certificateFingerprint: (() -> [UInt8])? = nil
+    ) throws {
         writer.use(catalog)
         reader = writer.reader
         identity = writer.reader.identity
         isCaughtUp = writer.reader.identity.parent == nil
-        replica = try Replica(writer: writer)
+        let replica = try Replica(writer: writer)
+        if let certificateFingerprint {
+            try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
+            let effects = try replica.reissuePending(now: clock.now())
+            if effects.insertedCount > 0 {
+                logger.notice(
+                    "operations of a branch of this node's history were issued again",
+                    metadata: ["count": "\(effects.insertedCount)"])
+            }
+        }
+        self.replica = replica
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
@@ -76,18 +94,73 @@ package actor SyncNode {
         try body(replica.writer)
     }
 
+    /// Bookkeeping that needs no projection: cursors, acknowledgements, audits.
+    func record<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
+        try body(replica.writer)
+    }
+
+    /// Finds or makes the row of a peer that has said who it is.
+    func meet(
+        _ hello: SyncMessage.Hello, role: PeerRole
+    ) throws -> (id: PeerID, standing: SyncSession.PeerStanding) {
+        try replica.writer.meet(hello, role: role, now: clock.now())
+    }
+
+    /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
+    func note(damaged arrivals: [Int64]) {
+        do {
+            let now = clock.now()
+            for arrival in arrivals where try replica.writer.noteDamaged(arrival: arrival, now: now) {
+                logger.error(
+                    "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
+                    metadata: ["arrival": "\(arrival)"])
+            }
+        } catch {
+            logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Recovery
+
+    /// How often a child's word may make this node take a new incarnation.
+    static let recoveryMillisecondsMin: Int64 = 86_400_000
+
+    /// Called once the store has to be opened anew, under a new incarnation.
+    private var onRecovery: (@Sendable () -> Void)?
+
+    func onRecovery(_ body: @escaping @Sendable () -> Void) {
+        onRecovery = body
+    }
+
+    /// A peer has proved that this store does not hold the end of its own history.
+    func recover(_ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole) {
+        do {
+            let now = clock.now()
+            let record = try reader.incarnation()
+            guard role != .child || now - record.since > Self.recoveryMillisecondsMin || record.follows == nil else {
+                logger.error("a child says again that this store was restored: look into that child first")
+                return
+            }
+            try replica.writer.setPendingRecovery(PendingRecovery(reason: reason, common: common))
+            onRecovery?()
+        } catch {
+            logger.error("a new incarnation cannot be prepared", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Merging
 
     /// Queues a batch of a peer, in the order of the calls; it shares its transaction with what else has arrived.
+    /// - Parameter place: what becomes durable of the peer's feed with it.
     /// - Parameter completion: called once, when the batch is durable or has failed; must not block.
     package nonisolated func merge(
-        _ batch: ReceivedBatch, from site: SiteCode, completion: @escaping @Sendable (Result<Void, any Error>) -> Void
+        _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID,
+        completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
-        let isMoreComing = batch.remaining > 0
-        let batch = MergeBatch(
-            source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes)
+        let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
         let entry = ApplyQueue.Entry(
-            batch: batch, bytes: batch.memoryBytes, isMoreComing: isMoreComing, completion: completion)
+            batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
+            isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -115,6 +188,7 @@ package actor SyncNode {
     private func commit(_ entries: [ApplyQueue.Entry], expectingMore: Bool) {
         var rest = entries[...]
         do {
+            for entry in entries where entry.isRepair { try heal(entry.batch) }
             while !rest.isEmpty {
                 let effects = try replica.merge(rest.map(\.batch), now: clock.now(), expectingMore: expectingMore)
                 for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
@@ -126,15 +200,26 @@ package actor SyncNode {
         }
     }
 
+    /// Among what peers send outside their feeds may be sound copies of rows that are damaged here.
+    private func heal(_ batch: MergeBatch) throws {
+        let damaged = Set(try reader.damaged().map(\.dot))
+        guard !damaged.isEmpty else { return }
+        try replica.writer.catchUpProjection()
+        for (operation, hash) in zip(batch.operations, batch.hashes) where damaged.contains(operation.dot) {
+            guard try replica.writer.heal(operation, hash: hash, now: clock.now()) else { continue }
+            logger.notice("a damaged row was healed", metadata: ["operation": "\(operation.dot)"])
+        }
+    }
+
     /// One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
     private func commitOneByOne(_ entries: ArraySlice<ApplyQueue.Entry>, after failure: any Error) {
         guard entries.count > 1 else {
             for entry in entries { entry.completion(.failure(failure)) }
             return
         }
-        var failed: Set<SiteCode> = []
+        var failed: Set<PeerID> = []
         for entry in entries {
-            guard case .peer(let site, _) = entry.batch.source, !failed.contains(site) else {
+            guard case .peer(let peer, _) = entry.batch.source, !failed.contains(peer) else {
                 entry.completion(.failure(failure))
                 continue
             }
@@ -143,7 +228,7 @@ package actor SyncNode {
                 entry.completion(.success(()))
                 follow(effects, isLocal: false)
             } catch {
-                failed.insert(site)
+                failed.insert(peer)
                 entry.completion(.failure(error))
             }
         }
@@ -183,7 +268,40 @@ package actor SyncNode {
         }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
-        if isLocal { advanceSearchSoon() }
+        if isLocal {
+            advanceSearchSoon()
+            saveEpochSoon()
+        }
+    }
+
+    // MARK: Epoch
+
+    /// How far the file outside the database may be behind what this node has written.
+    static let epochDelayMilliseconds: Int64 = 1_000
+
+    private func saveEpochSoon() {
+        guard !isEpochPlanned else { return }
+        isEpochPlanned = true
+        // A node that goes away meanwhile saves by itself.
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.epochDelayMilliseconds))
+            await self?.savePlannedEpoch()
+        }
+    }
+
+    private func savePlannedEpoch() {
+        isEpochPlanned = false
+        saveEpoch()
+    }
+
+    /// At the end, and now and then while this node writes.
+    package func saveEpoch() {
+        do {
+            try replica.writer.saveEpoch()
+        } catch {
+            logger.error(
+                "the epoch file cannot be written: check the data folder and its disk", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Search
@@ -267,7 +385,9 @@ package actor SyncNode {
                     }
                 }
             }
-            if effects.insertedCount > 0 { subscribers.publish(peers: effects.advancedPeers) }
+            guard effects.insertedCount > 0 else { return }
+            subscribers.publish(peers: effects.advancedPeers)
+            saveEpochSoon()
         } catch {
             logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
         }
@@ -284,6 +404,9 @@ final class ApplyQueue: Sendable {
         var bytes: Int
         /// The peer has said that it has more.
         var isMoreComing: Bool
+        /// Waits behind what others do now.
+        var isBacklog: Bool
+        var isRepair: Bool
         var completion: @Sendable (Result<Void, any Error>) -> Void
     }
 
@@ -301,7 +424,12 @@ final class ApplyQueue: Sendable {
     /// - Returns: true if somebody has to start draining.
     func push(_ entry: Entry) -> Bool {
         state.withLock { state in
-            state.entries.append(entry)
+            // Of one link, live batches stay in order among each other, and so do those of its backlog.
+            if !entry.isBacklog, let index = state.entries.firstIndex(where: \.isBacklog) {
+                state.entries.insert(entry, at: index)
+            } else {
+                state.entries.append(entry)
+            }
             state.bytes += entry.bytes
             defer { state.isDraining = true }
             return !state.isDraining
@@ -310,9 +438,9 @@ final class ApplyQueue: Sendable {
 
     /// Whether a peer has said, with its last batch among these, that it has more.
     static func isMoreComing(behind entries: [Entry]) -> Bool {
-        var known: Set<SiteCode> = []
+        var known: Set<PeerID> = []
         for entry in entries.reversed() {
-            guard case .peer(let site, _) = entry.batch.source, known.insert(site).inserted else { continue }
+            guard case .peer(let peer, _) = entry.batch.source, known.insert(peer).inserted else { continue }
             if entry.isMoreComing { return true }
         }
         return false
@@ -348,7 +476,7 @@ final class ApplyQueue: Sendable {
 package final class Subscribers: Sendable {
     private struct State {
         var next = 0
-        var listeners: [Int: @Sendable ([SiteCode]) -> Void] = [:]
+        var listeners: [Int: @Sendable ([PeerID]) -> Void] = [:]
     }
 
     private let state = Mutex(State())
@@ -357,7 +485,7 @@ package final class Subscribers: Sendable {
 
     /// - Parameter listener: called after a commit with the peers whose feed has grown; must not block.
     /// - Returns: a number to cancel with.
-    package func add(_ listener: @escaping @Sendable ([SiteCode]) -> Void) -> Int {
+    package func add(_ listener: @escaping @Sendable ([PeerID]) -> Void) -> Int {
         state.withLock { state in
             state.next += 1
             state.listeners[state.next] = listener
@@ -369,13 +497,13 @@ package final class Subscribers: Sendable {
         _ = state.withLock { $0.listeners.removeValue(forKey: number) }
     }
 
-    func publish(peers: [SiteCode]) {
+    func publish(peers: [PeerID]) {
         let listeners = state.withLock { Array($0.listeners.values) }
         for listener in listeners { listener(peers) }
     }
 }
 
-/// How each peer's link stands, for `sync status` and the console.
+/// How each peer's link stands, by the peer's row, for `sync status` and the console.
 package final class LinkTable: Sendable {
     package struct Status: Sendable, Hashable {
         package var isConnected = false
@@ -394,17 +522,38 @@ package final class LinkTable: Sendable {
         package var sentBytes: UInt64 = 0
         /// Of this node's feed to the peer, what the peer holds durably.
         package var acknowledgedPosition: UInt64 = 0
+        package var acknowledgedCount: UInt64 = 0
+        /// Operations a second that came, and that the peer has made durable.
+        package var receivedRate = OperationRate()
+        package var acknowledgedRate = OperationRate()
+        package var isAuditing = false
+        /// What the last audit of this side's found, and how many there were since the start.
+        package var lastAudit: AuditOutcome?
+        package var auditCount = 0
+
+        mutating func received(_ operations: UInt64, now: Int64) {
+            receivedOperations += operations
+            receivedRate.add(operations, now: now)
+        }
+
+        mutating func acknowledged(_ cursor: FeedCursor, now: Int64) {
+            if acknowledgedCount > 0, cursor.digest.count > acknowledgedCount {
+                acknowledgedRate.add(cursor.digest.count - acknowledgedCount, now: now)
+            }
+            acknowledgedPosition = cursor.position
+            acknowledgedCount = cursor.digest.count
+        }
 
         package init() {}
     }
 
-    private let state = Mutex<[SiteCode: Status]>([:])
+    private let state = Mutex<[PeerID: Status]>([:])
 
     package init() {}
 
-    package var all: [SiteCode: Status] { state.withLock { $0 } }
+    package var all: [PeerID: Status] { state.withLock { $0 } }
 
-    package func update(_ site: SiteCode, _ change: (inout Status) -> Void) {
-        state.withLock { change(&$0[site, default: Status()]) }
+    package func update(_ peer: PeerID, _ change: (inout Status) -> Void) {
+        state.withLock { change(&$0[peer, default: Status()]) }
     }
 }

@@ -851,7 +851,8 @@ package nonisolated struct WireAnnounce: Sendable {
 
   package var certificateSha256: Data = Data()
 
-  /// The incarnation that this one goes on from, and how far; 0 is "none".
+  /// The incarnation that this one goes on from, and up to which sequence their histories are the same. A replica of 0
+  /// is "none"; a sequence of 0 is "nothing is common".
   package var followsReplica: UInt64 = 0
 
   package var followsSequence: UInt64 = 0

@@ -5,11 +5,11 @@ package struct AnnounceBody: Hashable, Sendable {
     package var site: SiteCode
     /// SHA-256 of the certificate; empty if there is none yet.
     package var certificateFingerprint: [UInt8]
-    /// The last dot of the incarnation that this one goes on from.
-    package var follows: Dot?
+    /// The incarnation that this one goes on from; nil for a node's first.
+    package var follows: Predecessor?
     package var level: AuthorityLevel
 
-    package init(site: SiteCode, certificateFingerprint: [UInt8], follows: Dot? = nil, level: AuthorityLevel) {
+    package init(site: SiteCode, certificateFingerprint: [UInt8], follows: Predecessor? = nil, level: AuthorityLevel) {
         self.site = site
         self.certificateFingerprint = certificateFingerprint
         self.follows = follows
@@ -28,7 +28,8 @@ extension AnnounceBody: KindBody {
         }
         self.init(
             site: site, certificateFingerprint: Array(wire.certificateSha256),
-            follows: wire.followsSequence == 0 ? nil : Dot(ReplicaID(wire.followsReplica), wire.followsSequence),
+            follows: wire.followsReplica == 0
+                ? nil : Predecessor(replica: ReplicaID(wire.followsReplica), sequence: wire.followsSequence),
             level: level)
     }
 

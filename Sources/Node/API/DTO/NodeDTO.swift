@@ -2,6 +2,7 @@
 package struct NodeStatus: Codable, Sendable, Hashable {
     package var site: String
     package var replica: String
+    package var incarnation: IncarnationStatus
     package var parent: String?
     package var now: Instant
     /// False where a command looks at the folder of a node that does not run.
@@ -10,6 +11,8 @@ package struct NodeStatus: Codable, Sendable, Hashable {
     package var tickets: Int
     package var operations: Int
     package var parked: Int
+    /// Rows of the log that do not match their hash.
+    package var damaged: Int
     /// Tickets with concurrent values, and with contested transfers.
     package var conflicts: Int
     package var contested: Int
@@ -24,10 +27,31 @@ package struct NodeStatus: Codable, Sendable, Hashable {
     package var degraded: [Degradation]
 }
 
+/// How the present incarnation came about.
+package struct IncarnationStatus: Codable, Sendable, Hashable {
+    /// Replica and last common sequence of the one before; nil for a node's first.
+    package var follows: String?
+    /// restored, rolledBack, forked, cloned or requested; nil for a node's first.
+    package var reason: String?
+    package var since: Instant?
+    /// Operations of the one before that still have to be issued again.
+    package var waiting: Int
+    package var starts: UInt64
+
+    package init(follows: String? = nil, reason: String? = nil, since: Instant? = nil, waiting: Int = 0, starts: UInt64)
+    {
+        self.follows = follows
+        self.reason = reason
+        self.since = since
+        self.waiting = waiting
+        self.starts = starts
+    }
+}
+
 /// One reason for exit code 2.
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
-        case peerDisconnected, peerPaused, operationsParked, searchBehind, clockOffset
+        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset
     }
 
     package var reason: Reason
@@ -38,7 +62,10 @@ package struct Degradation: Codable, Sendable, Hashable {
 
 package struct PeerStatus: Codable, Sendable, Hashable {
     package var site: String
-    package var isParent: Bool
+    /// `parent`, `sibling` or `child`.
+    package var role: String
+    /// The incarnation it last ran under; nil before the first meeting.
+    package var node: String?
     package var isConnected: Bool
     package var isPaused: Bool
     /// Since when connected or not; nil if that has never been otherwise.
@@ -49,6 +76,14 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     /// Nil if the peer has not said yet.
     package var toGet: UInt64?
     package var toGetKnownAt: Instant?
+    /// Operations a second, lately; nil while nothing moves.
+    package var sendRate: Double?
+    package var getRate: Double?
+    /// Seconds until everything is there, if it goes on like this.
+    package var toSendSeconds: Double?
+    package var toGetSeconds: Double?
+    package var isAuditing: Bool
+    package var audit: AuditStatus?
     package var clockOffsetMilliseconds: Int64?
     package var roundTripMilliseconds: Int64?
     package var lastFailure: String?
@@ -56,6 +91,19 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     package var receivedOperations: UInt64
     package var sentBytes: UInt64
     package var receivedBytes: UInt64
+}
+
+extension PeerStatus {
+    package var isParent: Bool { role == "parent" }
+}
+
+/// How the last comparison of the two stores ended.
+package struct AuditStatus: Codable, Sendable, Hashable {
+    package var at: Instant
+    /// Operations that one of the two lacked.
+    package var found: UInt64
+    /// Those that a second pass found again after repair.
+    package var unresolved: UInt64
 }
 
 /// What `GET /api/v1/sync` answers.
@@ -143,23 +191,4 @@ package struct JobState: Codable, Sendable, Hashable {
     /// What it has made, by name.
     package var result: [String: String]?
     package var error: APIError?
-}
-
-package struct BackupRequest: Codable, Sendable, Hashable {
-    /// Nil for a name of its own in the folder's `backups`.
-    package var path: String?
-
-    package init(path: String?) {
-        self.path = path
-    }
-}
-
-package struct BackupReport: Codable, Sendable, Hashable {
-    package var path: String
-    package var site: String
-    package var replica: String
-    package var operations: Int
-    package var tickets: Int
-    package var digest: String
-    package var findings: [String]
 }

@@ -1,3 +1,6 @@
+internal import Replication
+internal import Store
+
 /// Words about nodes, their peers and their upkeep.
 enum NodeTexts {
     static let site = Phrase("办公点", "Site")
@@ -10,6 +13,9 @@ enum NodeTexts {
     static let parked = Phrase("暂存待证", "Parked")
     static let conflicts = Phrase("冲突", "Conflicts")
     static let contested = Phrase("双派", "Contested")
+    static let follows = Phrase("接续", "Follows")
+    static let damaged = Phrase("损坏行", "Damaged rows")
+    static let waiting = Phrase("待重新写入", "to be issued again")
     static let digest = Phrase("摘要", "Digest")
     static let searchBacklog = Phrase("检索落后", "Search backlog")
     static let overdue = Phrase("已超时", "Overdue")
@@ -33,6 +39,17 @@ enum NodeTexts {
     static let attention = Phrase("需要处理", "Needs attention")
     static let child = Phrase("下级", "child")
     static let superior = Phrase("上级", "parent")
+    static let audit = Phrase("核对", "Audit")
+    static let auditing = Phrase("正在核对", "auditing")
+    static let sibling = Phrase("同级节点", "sibling")
+
+    static func role(_ role: String) -> Phrase {
+        switch role {
+        case "parent": superior
+        case "sibling": sibling
+        default: child
+        }
+    }
     static let name = Phrase("用户", "Name")
     static let role = Phrase("角色", "Role")
     static let department = Phrase("部门", "Department")
@@ -44,15 +61,25 @@ enum NodeTexts {
     static let folder = Phrase("数据目录", "Folder")
     static let fingerprint = Phrase("证书指纹", "Fingerprint")
     static let validUntil = Phrase("证书有效至", "Valid until")
-    static let backup = Phrase("备份", "Backup")
-    static let sound = Phrase("备份完好。", "The backup is sound.")
-    static let unsound = Phrase("备份有问题：", "The backup is damaged:")
+
+    /// Why an incarnation began.
+    static func incarnation(_ reason: String) -> Phrase {
+        switch IncarnationReason(rawValue: reason) {
+        case .restored: Phrase("由备份恢复", "a backup was restored")
+        case .rolledBack: Phrase("数据库曾被回退", "the database had been put back")
+        case .forked: Phrase("另有副本以同一身份写入", "another copy wrote under the same identity")
+        case .cloned: Phrase("目录被复制或移到另一台机器", "the folder was copied or moved to another machine")
+        case .requested: Phrase("人工要求", "it was asked for")
+        case nil: Phrase(reason, reason)
+        }
+    }
 
     static func reason(_ reason: Degradation.Reason) -> Phrase {
         switch reason {
         case .peerDisconnected: Phrase("未连接", "is not connected")
         case .peerPaused: Phrase("同步已暂停", "sync is paused")
         case .operationsParked: Phrase("条操作暂存待证：运行 banjie doctor", "operations are parked: run `banjie doctor`")
+        case .rowsDamaged: Phrase("行操作已损坏：运行 banjie scrub", "rows of the log are damaged: run `banjie scrub`")
         case .searchBehind: Phrase("条操作尚未进入检索", "operations are not searchable yet")
         case .clockOffset: Phrase("毫秒时钟差：启用 NTP", "ms clock offset: turn NTP on")
         }

@@ -3,7 +3,8 @@ extension NodeStatus {
         func say(_ phrase: Phrase) -> String { presentation.phrase(phrase) }
         let facts: [(Phrase, String)] = [
             (NodeTexts.site, "\(site) · \(say(isRunning ? NodeTexts.running : NodeTexts.stopped))"),
-            (NodeTexts.replica, replica), (NodeTexts.parent, parent ?? "–"),
+            (NodeTexts.replica, replica), (NodeTexts.follows, incarnation.text(presentation)),
+            (NodeTexts.parent, parent ?? "–"),
             (
                 NodeTexts.listeners,
                 [("sync", addresses.sync), ("enrol", addresses.enrolment), ("console", addresses.console)]
@@ -11,6 +12,7 @@ extension NodeStatus {
             ),
             (NodeTexts.tickets, "\(tickets)"), (NodeTexts.overdue, "\(overdue)"), (NodeTexts.warning, "\(warning)"),
             (NodeTexts.operations, "\(operations)"), (NodeTexts.parked, "\(parked)"),
+            (NodeTexts.damaged, damaged == 0 ? "" : "\(damaged)"),
             (NodeTexts.conflicts, "\(conflicts)"), (NodeTexts.contested, "\(contested)"),
             (NodeTexts.searchBacklog, "\(searchBacklog)"), (NodeTexts.digest, digest),
         ]
@@ -25,6 +27,18 @@ extension NodeStatus {
             }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension IncarnationStatus {
+    /// Empty for a node's first incarnation.
+    func text(_ presentation: Presentation) -> String {
+        guard let follows else { return "" }
+        var parts = [follows]
+        if let reason { parts.append(presentation.phrase(NodeTexts.incarnation(reason))) }
+        if let since { parts.append(presentation.time(since)) }
+        if waiting > 0 { parts.append("\(waiting) " + presentation.phrase(NodeTexts.waiting)) }
+        return parts.joined(separator: " · ")
     }
 }
 
@@ -44,7 +58,7 @@ extension [PeerStatus] {
             .init(say(NodeTexts.peer)), .init(say(NodeTexts.link)), .init(say(NodeTexts.toSend), isRight: true),
             .init(say(NodeTexts.toGet), isRight: true), .init(say(NodeTexts.asOf)),
             .init(say(NodeTexts.clock), isRight: true), .init(say(NodeTexts.roundTrip), isRight: true),
-            .init(say(NodeTexts.failure)),
+            .init(say(NodeTexts.audit)), .init(say(NodeTexts.failure)),
         ])
         for peer in self {
             let link: String
@@ -58,13 +72,29 @@ extension [PeerStatus] {
                 link = say(peer.isConnected ? NodeTexts.connected : NodeTexts.neverConnected)
             }
             table.add([
-                "\(peer.site) (\(say(peer.isParent ? NodeTexts.superior : NodeTexts.child)))", link, "\(peer.toSend)",
-                peer.toGet.map { "\($0)" } ?? "?", presentation.time(peer.toGetKnownAt),
+                "\(peer.site) (\(say(NodeTexts.role(peer.role))))", link,
+                Self.amount(peer.toSend, peer.toSendSeconds, presentation),
+                peer.toGet.map { Self.amount($0, peer.toGetSeconds, presentation) } ?? "?",
+                presentation.time(peer.toGetKnownAt),
                 peer.clockOffsetMilliseconds.map { "\($0) ms" } ?? "–",
-                peer.roundTripMilliseconds.map { "\($0) ms" } ?? "–", peer.isConnected ? "" : peer.lastFailure ?? "",
+                peer.roundTripMilliseconds.map { "\($0) ms" } ?? "–",
+                Self.audit(peer, presentation), peer.isConnected ? "" : peer.lastFailure ?? "",
             ])
         }
         return table.lines
+    }
+
+    /// How many operations, and how long they will take.
+    private static func amount(_ count: UInt64, _ seconds: Double?, _ presentation: Presentation) -> String {
+        guard let seconds else { return "\(count)" }
+        return "\(count) · \(presentation.duration(Int64(seconds * 1_000)))"
+    }
+
+    private static func audit(_ peer: PeerStatus, _ presentation: Presentation) -> String {
+        if peer.isAuditing { return presentation.phrase(NodeTexts.auditing) }
+        guard let audit = peer.audit else { return "–" }
+        let mark = audit.unresolved > 0 ? "✗ \(audit.unresolved)" : "✓"
+        return "\(mark) \(presentation.time(audit.at))"
     }
 }
 
@@ -143,21 +173,6 @@ extension DoctorReport {
             ]
         }
         return TextLayout.plain(lines.joined(separator: "\n")) + "\n"
-    }
-}
-
-extension BackupReport {
-    package func text(_ presentation: Presentation) -> String {
-        func say(_ phrase: Phrase) -> String { presentation.phrase(phrase) }
-        let facts: [(Phrase, String)] = [
-            (NodeTexts.backup, path), (NodeTexts.site, site), (NodeTexts.replica, replica),
-            (NodeTexts.operations, "\(operations)"), (NodeTexts.tickets, "\(tickets)"), (NodeTexts.digest, digest),
-        ]
-        let width = facts.map { TextLayout.width(say($0.0)) }.max() ?? 0
-        var lines = facts.map { "\(TextLayout.padded(say($0.0), to: width))  \($0.1)" }
-        lines.append(say(findings.isEmpty ? NodeTexts.sound : NodeTexts.unsound))
-        lines += findings.map { "  " + TextLayout.plain($0) }
-        return lines.joined(separator: "\n") + "\n"
     }
 }
 

@@ -17,10 +17,21 @@ extension APIServices {
             let path = wish.path ?? standardBackupPath
             guard path.hasPrefix("/") else { throw APIFailure.malformed(field: "path", expected: "/…") }
             let job = try jobs.start("backup", language: language(request)) { progress in
-                try await node.administer { try $0.backup(to: path, progress: progress) }
-                return ["path": path]
+                let now = node.clock.now()
+                // A thread of its own: other readers do not wait for it.
+                let content = try await StoreAccess().run {
+                    try reader.backup(to: path, now: now, progress: progress)
+                }
+                return BackupReport(path: path, content).facts
             }
             return try reply(job, status: .accepted)
+        }
+        routes.post("jobs/scrub") { request, _ in
+            try reply(try jobs.start("scrub", language: language(request), scrub), status: .accepted)
+        }
+        routes.get("damaged") { _, _ in
+            let damaged = try await read { try reader.damaged() }
+            return try reply(DamageList(damaged: damaged.map(DamageEntry.init)))
         }
         routes.get("jobs/:job") { _, context in
             let id = try parameter("job", context)
@@ -37,9 +48,16 @@ extension APIServices {
         return ["operations": "\(count)"]
     }
 
+    private func scrub(_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String] {
+        let findings = try await Scrubber(node: node, logger: node.logger).pass(progress: progress)
+        return [
+            "operations": "\(findings.operationCount)", "entities": "\(findings.entityCount)",
+            "cured": findings.cured.map { "\($0)" }.joined(separator: " "),
+            "waiting": findings.waiting.map { "\($0)" }.joined(separator: " "),
+        ]
+    }
+
     private var standardBackupPath: String {
-        let time = CivilTime(milliseconds: node.clock.now())
-        let stamp = time.day.filter { $0 != "-" } + "T" + time.clock.filter { $0 != ":" } + "Z"
-        return "\(reader.folder.backups)/\(node.identity.site)-\(stamp).db"
+        "\(reader.folder.backups)/\(node.identity.site)-\(CivilTime(milliseconds: node.clock.now()).stamp)Z.db"
     }
 }

@@ -20,6 +20,7 @@ extension APIServices {
     func status() async throws -> NodeStatus {
         let now = node.clock.now()
         let peers = try await peers()
+        let (incarnation, damaged) = try await read { (try reader.incarnation(), try reader.damaged().count) }
         let (counts, overdue, warning) = try await read {
             var (overdue, warning) = (0, 0)
             try reader.forEachOpenTicket { ticket in
@@ -35,14 +36,15 @@ extension APIServices {
         }
         return NodeStatus(
             site: node.identity.site.rawValue, replica: "\(node.identity.replica)",
-            parent: node.identity.parent?.rawValue, now: Instant(now), isRunning: runtime != nil,
+            incarnation: IncarnationStatus(incarnation), parent: node.identity.parent?.rawValue, now: Instant(now),
+            isRunning: runtime != nil,
             addresses: runtime?.addresses ?? RuntimeAddresses(), tickets: counts.tickets, operations: counts.operations,
-            parked: counts.parked, conflicts: counts.conflicts, contested: counts.contested,
+            parked: counts.parked, damaged: damaged, conflicts: counts.conflicts, contested: counts.contested,
             digest: "\(counts.digest)", searchBacklog: counts.searchBacklog, overdue: overdue, warning: warning,
-            peers: peers, degraded: Self.degradations(peers: peers, counts: counts))
+            peers: peers, degraded: Self.degradations(peers: peers, counts: counts, damaged: damaged))
     }
 
-    static func degradations(peers: [PeerStatus], counts: StoreCounts) -> [Degradation] {
+    static func degradations(peers: [PeerStatus], counts: StoreCounts, damaged: Int) -> [Degradation] {
         var result: [Degradation] = []
         for peer in peers {
             if peer.isPaused {
@@ -55,6 +57,7 @@ extension APIServices {
             }
         }
         if counts.parked > 0 { result.append(Degradation(reason: .operationsParked, count: Int64(counts.parked))) }
+        if damaged > 0 { result.append(Degradation(reason: .rowsDamaged, count: Int64(damaged))) }
         if counts.searchBacklog > Alarms.searchBacklogMax {
             result.append(Degradation(reason: .searchBehind, count: Int64(counts.searchBacklog)))
         }
@@ -64,20 +67,43 @@ extension APIServices {
     func peers() async throws -> [PeerStatus] {
         let links = node.links.all
         return try await read { try reader.peers() }.map { record in
-            PeerStatus(record, links[record.site] ?? LinkTable.Status())
+            PeerStatus(record, links[record.id] ?? LinkTable.Status())
         }
+    }
+}
+
+extension IncarnationStatus {
+    init(_ record: IncarnationRecord) {
+        self.init(
+            follows: record.follows.map { "\($0)" }, reason: record.reason?.rawValue,
+            since: Instant(nonzero: record.since), waiting: record.waitingCount, starts: record.startCount)
     }
 }
 
 extension PeerStatus {
     init(_ record: PeerRecord, _ link: LinkTable.Status) {
         self.init(
-            site: record.site.rawValue, isParent: record.isParent, isConnected: link.isConnected,
-            isPaused: link.isPaused, since: Instant(nonzero: link.since),
+            site: record.site.rawValue, role: "\(record.role)", node: record.node?.description,
+            isConnected: link.isConnected, isPaused: link.isPaused, since: Instant(nonzero: link.since),
             lastContact: Instant(nonzero: record.lastContact), toSend: record.toSendCount, toGet: link.remainingToGet,
             toGetKnownAt: Instant(nonzero: link.remainingKnownAt),
+            sendRate: Self.rate(link.acknowledgedRate, record.toSendCount),
+            getRate: Self.rate(link.receivedRate, link.remainingToGet ?? 0),
+            toSendSeconds: Self.seconds(link.acknowledgedRate, record.toSendCount),
+            toGetSeconds: Self.seconds(link.receivedRate, link.remainingToGet ?? 0), isAuditing: link.isAuditing,
+            audit: Instant(nonzero: record.auditTime).map {
+                AuditStatus(at: $0, found: record.auditFound, unresolved: record.auditUnresolved)
+            },
             clockOffsetMilliseconds: link.clockOffsetMilliseconds, roundTripMilliseconds: link.roundTripMilliseconds,
             lastFailure: link.lastFailure, sentOperations: link.sentOperations,
             receivedOperations: link.receivedOperations, sentBytes: link.sentBytes, receivedBytes: link.receivedBytes)
+    }
+
+    private static func rate(_ rate: OperationRate, _ remaining: UInt64) -> Double? {
+        remaining > 0 && rate.perSecond > 0 ? (rate.perSecond * 10).rounded() / 10 : nil
+    }
+
+    private static func seconds(_ rate: OperationRate, _ remaining: UInt64) -> Double? {
+        remaining > 0 && rate.perSecond > 0 ? (Double(remaining) / rate.perSecond).rounded() : nil
     }
 }

@@ -1,0 +1,173 @@
+internal import GRDB
+package import Replication
+internal import Tickets
+
+/// A row of the log that does not match its hash.
+package struct DamagedOperation: Hashable, Sendable {
+    package var arrival: Int64
+    /// As the row has it; if this is what broke, the hash alone tells which operation it was.
+    package var dot: Dot
+    /// What the row says its hash is.
+    package var hash: ContentHash
+    /// UTC milliseconds: when it was found.
+    package var since: Int64
+}
+
+extension StoreReader {
+    /// Rows that were found damaged and have not been healed, in order of arrival.
+    package func damaged() throws -> [DamagedOperation] {
+        try read { db in
+            let rows = try BoundStatement(
+                db, "SELECT arrival, replica, sequence, hash, found FROM damaged ORDER BY arrival")
+            var result: [DamagedOperation] = []
+            while try rows.step() {
+                result.append(
+                    DamagedOperation(
+                        arrival: rows.integer(0), dot: Dot(ReplicaID(rows.unsigned(1)), rows.unsigned(2)),
+                        hash: ContentHash(rows.blob(3)) ?? .zero, since: rows.integer(4)))
+            }
+            return result
+        }
+    }
+}
+
+extension StoreWriter {
+    /// Remembers that a row does not match its hash; looks at it once more before.
+    /// - Parameter now: UTC milliseconds.
+    /// - Returns: false if the row is sound, or known to be damaged already.
+    @discardableResult
+    package func noteDamaged(arrival: Int64, now: Int64) throws -> Bool {
+        try write { db in
+            guard try !RowVerdict.of(arrival, db).isSound else { return false }
+            try db.execute(
+                sql: """
+                    INSERT INTO damaged (arrival, replica, sequence, hash, found)
+                    SELECT o.arrival, coalesce(r.replica, 0), o.sequence, o.hash, ?2
+                    FROM operation o LEFT JOIN replica r ON r.id = o.replica WHERE o.arrival = ?1
+                    ON CONFLICT (arrival) DO NOTHING
+                    """, arguments: [arrival, now])
+            return db.changesCount > 0
+        }
+    }
+
+    /// Strikes off the rows that are sound again (a disk may give back today what it did not yesterday).
+    package func recheckDamaged() throws {
+        try write { db in
+            for arrival in try Int64.fetchAll(db, sql: "SELECT arrival FROM damaged")
+            where try RowVerdict.of(arrival, db).isSound {
+                try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
+            }
+        }
+    }
+
+    /// Puts a sound copy in the place of a damaged row, if it is surely the same operation: its hash is the one that the
+    /// row states, or the one that the row's bytes have (then it is the stated hash that broke). The entity is folded
+    /// again. Nothing else is ever changed.
+    /// - Parameter hash: the operation's; it is computed again here.
+    /// - Parameter now: UTC milliseconds, for rows that say since when.
+    /// - Returns: whether a row was healed.
+    package func heal(_ operation: Operation, hash: ContentHash, now: Int64 = 0) throws -> Bool {
+        var hasher = ContentHasher()
+        guard hasher.hash(operation) == hash else { return false }
+        return try transaction { db, cache in
+            guard let arrival = try damagedRow(of: operation, hash: hash, db),
+                case .damaged(let contents) = try RowVerdict.of(arrival, db)
+            else { return false }
+            let stated = try Row.fetchOne(
+                db, sql: "SELECT hash, entity FROM operation WHERE arrival = ?", arguments: [arrival])
+            guard let stated, stated["hash"] == hash.data || contents == hash else { return false }
+            let entity = try localNumber(of: operation.entity, db, cache)
+            try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
+            try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
+            for touched in Set([entity, stated["entity"] as Int64]) { try refold(touched, now: now, db, cache) }
+            return true
+        }
+    }
+
+    /// By its dot, or by its hash where the dot is what broke.
+    private func damagedRow(of operation: Operation, hash: ContentHash, _ db: Database) throws -> Int64? {
+        try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT arrival FROM damaged WHERE (replica = ? AND sequence = ?) OR hash = ?
+                ORDER BY hash = ? DESC LIMIT 1
+                """,
+            arguments: [
+                Int64(bitPattern: operation.dot.replica.rawValue), Int64(bitPattern: operation.dot.sequence),
+                hash.data, hash.data,
+            ])
+    }
+
+    private func localNumber(of id: EntityID, _ db: Database, _ cache: WriterCache) throws -> Int64 {
+        let find = cache.statements.findEntity
+        find.bind(id)
+        if try find.step() {
+            defer { find.reset() }
+            return find.integer(0)
+        }
+        cache.lastEntity += 1
+        try db.execute(
+            sql: "INSERT INTO entity VALUES (?, ?, ?, ?, 0, zeroblob(32), 0, x'')",
+            arguments: [
+                cache.lastEntity, Int(id.type.rawValue), Int64(bitPattern: id.high), Int64(bitPattern: id.low),
+            ])
+        return cache.lastEntity
+    }
+
+    private func rewrite(
+        _ operation: Operation, hash: ContentHash, arrival: Int64, entity: Int64, _ db: Database, _ cache: WriterCache
+    ) throws {
+        var seen: [(replica: Int64, sequence: UInt64)] = []
+        for entry in operation.seen.entries { seen.append((try cache.replica(entry.replica).id, entry.sequence)) }
+        var envelope = ByteWriter()
+        PackedEnvelope.pack(operation, seen: seen, into: &envelope)
+        let row = try BoundStatement(
+            db,
+            """
+            UPDATE operation SET replica = ?2, sequence = ?3, entity = ?4, kind = ?5, time = ?6, author = ?7, hash = ?8,
+                envelope = ?9, body = ?10 WHERE arrival = ?1
+            """)
+        row.bind(1, arrival)
+        row.bind(2, try cache.replica(operation.dot.replica).id)
+        row.bind(3, operation.dot.sequence)
+        row.bind(4, entity)
+        row.bind(5, Int(operation.kind.rawValue))
+        row.bind(6, operation.time.rawValue)
+        row.bind(7, try cache.author(operation.author))
+        hash.withBytes { row.bind(8, $0) }
+        row.bind(9, envelope.bytes)
+        row.bind(10, operation.body)
+        try row.run()
+    }
+}
+
+/// Whether a row of the log is what its hash says.
+enum RowVerdict {
+    case missing
+    case sound
+    /// With the hash of what can be read; nil if it cannot.
+    case damaged(ContentHash?)
+
+    var isSound: Bool {
+        switch self {
+        case .missing, .sound: true
+        case .damaged: false
+        }
+    }
+
+    static func of(_ arrival: Int64, _ db: Database) throws -> RowVerdict {
+        let row = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival = ?1")
+        row.bind(1, arrival)
+        var hasher = ContentHasher()
+        guard try row.step() else { return .missing }
+        defer { row.reset() }
+        return of(row, try InternTable(db), &hasher)
+    }
+
+    /// Whatever keeps a row from being read is damage to it: a number that stands for nothing, bytes that do not fit.
+    static func of(_ row: BoundStatement, _ table: InternTable, _ hasher: inout ContentHasher) -> RowVerdict {
+        guard let stored = try? OperationRow.read(row, table) else { return .damaged(nil) }
+        let hash = hasher.hash(stored.operation)
+        return hash == stored.hash ? .sound : .damaged(hash)
+    }
+}

@@ -1,0 +1,114 @@
+internal import Foundation
+internal import Glibc
+package import Replication
+
+/// The epoch as a file of the data folder: one line of JSON.
+///
+///     {"format":1,"hash":"…","machine":"…","replica":"0102030405060708","sequence":345,"starts":12}
+///
+/// `hash` and `machine` are 64 hexadecimal digits, `machine` is empty where the machine has no identity. It is written
+/// beside, flushed and renamed, so that a cut leaves the old line or the new one.
+/// Source: Protocols/configuration.md §4.
+package struct EpochFile: Sendable {
+    private struct Line: Codable {
+        var format: Int
+        var replica: String
+        var starts: UInt64
+        var sequence: UInt64
+        var hash: String
+        var machine: String
+    }
+
+    private static let format = 1
+    private let path: String
+
+    package init(_ folder: DataFolder) {
+        path = folder.epoch
+    }
+
+    /// - Returns: nil if there is no file, or none that this version can read.
+    package func read() -> Epoch? {
+        guard let data = FileManager.default.contents(atPath: path),
+            let line = try? JSONDecoder().decode(Line.self, from: data), line.format == Self.format,
+            let replica = ReplicaID(hexadecimal: line.replica), let hash = ContentHash(hexadecimal: line.hash)
+        else { return nil }
+        return Epoch(
+            replica: replica, startCount: line.starts, sequence: line.sequence, hash: hash,
+            machine: ContentHash(hexadecimal: line.machine))
+    }
+
+    /// Returns once it is on the disk.
+    /// - Throws: `StoreError.file`.
+    package func write(_ epoch: Epoch) throws {
+        let line = Line(
+            format: Self.format, replica: "\(epoch.replica)", starts: epoch.startCount, sequence: epoch.sequence,
+            hash: "\(epoch.hash)", machine: epoch.machine.map { "\($0)" } ?? "")
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        try DurableFile.write(Array(try encoder.encode(line)) + [0x0A], to: path)
+    }
+}
+
+/// Files that are whole or as before, whatever happens meanwhile.
+package enum DurableFile {
+    /// Writes beside, flushes, renames, and flushes the folder.
+    /// - Throws: `StoreError.file`.
+    package static func write(_ bytes: [UInt8], to path: String) throws {
+        let temporary = path + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw problem(path, "writing") }
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.write(descriptor, buffer.baseAddress.map { $0 + offset }, buffer.count - offset)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = problem(path, "writing")
+                close(descriptor)
+                throw error
+            }
+            offset += count
+        }
+        let isFlushed = fsync(descriptor) == 0
+        let error = problem(path, "flushing")
+        close(descriptor)
+        guard isFlushed else { throw error }
+        try rename(temporary, to: path)
+    }
+
+    /// Gives a file on the same disk its name, and returns once the name is on the disk.
+    package static func rename(_ source: String, to path: String) throws {
+        guard Glibc.rename(source, path) == 0 else { throw problem(path, "renaming \(source)") }
+        try flushFolder(of: path)
+    }
+
+    /// Flushes a file that somebody else has written.
+    package static func flush(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw problem(path, "flushing") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw problem(path, "flushing") }
+    }
+
+    private static func flushFolder(of path: String) throws {
+        try flush((path as NSString).deletingLastPathComponent)
+    }
+
+    private static func problem(_ path: String, _ operation: String) -> StoreError {
+        StoreError.file(path: path, operation: operation, reason: String(cString: strerror(errno)))
+    }
+}
+
+/// Which machine this is, by a hash of what Debian writes at installation.
+package enum MachineIdentity {
+    /// - Returns: nil where there is no such file, as in some containers.
+    package static func current(path: String = "/etc/machine-id") -> ContentHash? {
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !text.isEmpty else { return nil }
+        var hasher = ContentHasher()
+        // The identity itself is confidential; a hash for this use alone is not.
+        return hasher.hash(Array("banjie epoch \(text)".utf8))
+    }
+}

@@ -1,0 +1,162 @@
+internal import GRDB
+internal import Replication
+internal import SwiftProtobuf
+internal import Tickets
+
+/// Operations of a branch of this node's history that nobody else goes on with: out of the log, and again into it under
+/// the next incarnation. Source: Protocols/operations.md §8.
+enum Reissue {
+    /// Takes an incarnation's operations beyond a sequence out of the log and keeps them for being issued again. Their
+    /// entities are folded from what remains.
+    static func takeOut(
+        _ own: WriterCache.ReplicaEntry, beyond common: UInt64, db: Database, cache: WriterCache, refold: Refold
+    ) throws {
+        let taken = try read(own, beyond: common, db)
+        let arrivals = taken.map(\.arrival)
+        let entities = try numbers(of: taken.map(\.arrival), db)
+        try unindex(taken, db)
+        try Self.arrivals(arrivals, db) { list in
+            try db.execute(sql: "DELETE FROM operation WHERE arrival IN \(list)")
+            try db.execute(sql: "DELETE FROM damaged WHERE arrival IN \(list)")
+        }
+        try closeArrivals(taken, db)
+        try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
+        try keep(taken, common: common, db)
+        try shorten(own, to: common, db)
+    }
+
+    // MARK: Reading
+
+    private static func read(
+        _ own: WriterCache.ReplicaEntry, beyond common: UInt64, _ db: Database
+    ) throws -> [StoredOperation] {
+        let rows = try BoundStatement(
+            db,
+            """
+            SELECT \(OperationRow.columns) FROM operation o
+            WHERE o.replica = ?1 AND o.sequence > ?2 ORDER BY o.sequence
+            """)
+        rows.bind(1, own.id)
+        rows.bind(2, common)
+        let table = try InternTable(db)
+        var result: [StoredOperation] = []
+        while try rows.step() { result.append(try OperationRow.read(rows, table)) }
+        return result
+    }
+
+    private static func numbers(of arrivals: [Int64], _ db: Database) throws -> [Int64] {
+        try Self.arrivals(arrivals, db) { list in
+            try Int64.fetchAll(db, sql: "SELECT DISTINCT entity FROM operation WHERE arrival IN \(list) ORDER BY 1")
+        }
+    }
+
+    /// One pass over the log: there is no index by entity, and a fork is rare.
+    private static func remaining(of entities: [Int64], _ db: Database) throws -> [Int64] {
+        try arrivals(entities, db) { list in
+            try Int64.fetchAll(db, sql: "SELECT arrival FROM operation WHERE entity IN \(list) ORDER BY arrival")
+        }
+    }
+
+    /// Gives a list of numbers to a statement, however long it is.
+    private static func arrivals<Value>(
+        _ numbers: [Int64], _ db: Database, _ body: (String) throws -> Value
+    ) throws -> Value {
+        try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS listed (number INTEGER PRIMARY KEY)")
+        try db.execute(sql: "DELETE FROM temp.listed")
+        let insert = try BoundStatement(db, "INSERT INTO temp.listed VALUES (?1)")
+        for number in numbers {
+            insert.bind(1, number)
+            try insert.run()
+        }
+        return try body("(SELECT number FROM temp.listed)")
+    }
+
+    // MARK: Writing
+
+    private static func unindex(_ taken: [StoredOperation], _ db: Database) throws {
+        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
+        // The index keeps no text: it is told what to take out.
+        let delete = try BoundStatement(db, "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")
+        var spaced: [UInt8] = []
+        for stored in taken where stored.arrival <= cursor {
+            guard let body = try? Body(decoding: stored.operation) else { continue }
+            spaced.removeAll(keepingCapacity: true)
+            for text in SearchText.texts(of: body) { SearchText.space(text, into: &spaced) }
+            guard !spaced.isEmpty else { continue }
+            delete.bind(1, stored.arrival)
+            try spaced.withUnsafeBytes { try delete.run(2, utf8: $0) }
+        }
+    }
+
+    /// Arrival numbers at the end are given again, those in between stay empty and are nobody's. The feeds begin anew with
+    /// the incarnation anyway.
+    private static func closeArrivals(_ taken: [StoredOperation], _ db: Database) throws {
+        let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
+        if cursor > last { try Meta.set(Meta.searchCursor, last, db) }
+        for peer in try Row.fetchAll(db, sql: "SELECT id FROM peer WHERE role <> 0") {
+            let id: Int64 = peer["id"]
+            let gone = taken.count { $0.arrival > last && $0.source == id }
+            let empty = taken.count { $0.arrival < last && $0.source != id }
+            try db.execute(sql: "UPDATE peer SET stored = stored + ? WHERE id = ?", arguments: [empty - gone, id])
+        }
+    }
+
+    private static func keep(_ taken: [StoredOperation], common: UInt64, _ db: Database) throws {
+        // What still waits from an earlier fork was written after these: they go before it.
+        let first = try Int64.fetchOne(db, sql: "SELECT min(position) FROM reissue") ?? 1
+        let insert = try BoundStatement(db, "INSERT INTO reissue VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        for (index, stored) in taken.enumerated() where stored.operation.entity.type != .replica {
+            let operation = stored.operation
+            insert.bind(1, first - Int64(taken.count) + Int64(index))
+            insert.bind(2, operation.dot.replica.rawValue)
+            insert.bind(3, operation.dot.sequence)
+            insert.bind(4, common)
+            insert.bind(5, try opensAlone(operation, db) ? 1 : 0)
+            stored.hash.withBytes { insert.bind(6, $0) }
+            insert.bind(7, try OperationColumns.encode([operation]).serializedBytes())
+            try insert.run()
+        }
+    }
+
+    /// Another branch may open another ticket at the same dot, which then has the same name. The ticket gets a new one,
+    /// unless somebody else has worked on it, whose operations cannot be renamed.
+    private static func opensAlone(_ operation: Operation, _ db: Database) throws -> Bool {
+        guard operation.kind == Kind.open.operationKind, operation.entity == EntityID(ticketOpenedBy: operation.dot)
+        else { return false }
+        return try Int64.fetchOne(
+            db, sql: "SELECT id FROM entity WHERE type = ? AND high = ? AND low = ?",
+            arguments: [
+                Int(operation.entity.type.rawValue), Int64(bitPattern: operation.entity.high),
+                Int64(bitPattern: operation.entity.low),
+            ]) == nil
+    }
+
+    private static func shorten(_ own: WriterCache.ReplicaEntry, to common: UInt64, _ db: Database) throws {
+        own.highest = common
+        own.stored = UInt64(
+            try Int64.fetchOne(db, sql: "SELECT count(*) FROM operation WHERE replica = ?", arguments: [own.id]) ?? 0)
+        if own.prefix > common {
+            own.prefix = common
+            own.chain = .zero
+            var hasher = ContentHasher()
+            let rows = try BoundStatement(
+                db, "SELECT hash FROM operation WHERE replica = ?1 AND sequence <= ?2 ORDER BY sequence")
+            rows.bind(1, own.id)
+            rows.bind(2, common)
+            while try rows.step() {
+                own.chain = hasher.link(previous: own.chain, hash: ContentHash(rows.blob(0)) ?? .zero)
+            }
+        }
+        try db.execute(
+            sql: "UPDATE replica SET prefix = ?, chain = ?, highest = ?, stored = ? WHERE id = ?",
+            arguments: [
+                Int64(bitPattern: own.prefix), own.chain.data, Int64(bitPattern: own.highest),
+                Int64(bitPattern: own.stored), own.id,
+            ])
+        // An incarnation whose announcement is among what left has not announced itself.
+        if common == 0 {
+            try db.execute(sql: "UPDATE replica SET site = NULL WHERE id = ?", arguments: [own.id])
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Replication
+import Store
+import TestSupport
+import Testing
+import Tickets
+
+@Suite struct ScrubTests {
+    private let store: TestStore
+    private let log: [Operation]
+    private var hashes: [ContentHash]
+
+    init() throws {
+        store = try TestStore("hz.zj", replica: 11, parent: "zj")
+        var office = Office("hz.zj", replica: 11, announced: true)
+        for minute in 0..<6 {
+            let opened = try office.perform(
+                .open(OpenBody(title: "宽带 \(minute)", body: "断网", category: "network", department: "service")), on: nil,
+                as: "service", minute: Int64(minute * 10))
+            try office.perform(.note("已联系"), on: opened[0].entity, as: "service", minute: Int64(minute * 10 + 2))
+        }
+        log = [announcement("hz.zj", replica: 11)] + office.log
+        var hasher = ContentHasher()
+        hashes = []
+        for operation in log { hashes.append(hasher.hash(operation)) }
+        try store.commit(log)
+    }
+
+    private func scrub() throws -> [Int64] {
+        var found: [Int64] = []
+        var arrival: Int64? = 0
+        while let from = arrival {
+            let step = try store.reader.scrubOperations(after: from, limit: 4)
+            found += step.damaged
+            arrival = step.next
+        }
+        return found
+    }
+
+    private func wrong() throws -> [EntityID] {
+        var found: [EntityID] = []
+        var number: Int64? = 0
+        while let from = number {
+            let step = try store.reader.scrubEntities(after: from, limit: 3)
+            found += step.wrong
+            number = step.next
+        }
+        return found
+    }
+
+    /// What may break in a row, and how.
+    static let damages = [
+        "body = CAST(substr(body, 1, 3) || x'FF' || substr(body, 5) AS BLOB)", "body = x''",
+        "envelope = CAST(envelope || x'00' AS BLOB)", "envelope = x''", "envelope = x'010101'",
+        "hash = CAST(x'00' || substr(hash, 2) AS BLOB)", "time = time + 65536", "kind = kind + 1", "author = 99",
+        "entity = entity + 1", "entity = 99", "replica = 99", "sequence = sequence + 100",
+    ]
+
+    @Test("whatever breaks in a row, the pass finds that row, and a sound copy heals it", arguments: damages)
+    func damage(_ change: String) throws {
+        let before = try store.projection()
+        // It opens a ticket that a later one belongs to.
+        let arrival: Int64 = 6
+        let raw = RawConnection(store.folder)
+        try raw.execute("UPDATE operation SET \(change) WHERE arrival = \(arrival)")
+        #expect(try scrub() == [arrival])
+        #expect(try store.writer.noteDamaged(arrival: arrival, now: 7))
+        #expect(try !store.writer.noteDamaged(arrival: arrival, now: 8))
+        let noted = try #require(try store.reader.damaged().first)
+        #expect(noted.arrival == arrival && noted.since == 7)
+
+        // Neither another operation nor a changed one takes the place.
+        for (index, operation) in log.enumerated() where index != Int(arrival) - 1 {
+            #expect(try !store.writer.heal(operation, hash: hashes[index]))
+        }
+        var changed = log[Int(arrival) - 1]
+        changed.body.append(0)
+        #expect(try !store.writer.heal(changed, hash: hashes[Int(arrival) - 1]))
+        var hasher = ContentHasher()
+        let changedHash = hasher.hash(changed)
+        #expect(try !store.writer.heal(changed, hash: changedHash))
+
+        #expect(try store.writer.heal(log[Int(arrival) - 1], hash: hashes[Int(arrival) - 1]))
+        #expect(try store.reader.damaged().isEmpty && scrub().isEmpty && wrong().isEmpty)
+        #expect(try store.reader.operations(after: arrival - 1, limit: 1).first?.operation == log[Int(arrival) - 1])
+        #expect(try store.projection() == before)
+        try store.writer.rebuild(now: 0)
+        #expect(try store.projection() == before)
+    }
+
+    @Test("a healthy row is never touched, whatever is offered for it")
+    func healthy() throws {
+        #expect(try scrub().isEmpty)
+        #expect(try !store.writer.noteDamaged(arrival: 3, now: 1))
+        #expect(try !store.writer.heal(log[2], hash: hashes[2]))
+        // Even if it is wrongly on the list.
+        try RawConnection(store.folder).execute(
+            "INSERT INTO damaged SELECT arrival, 11, sequence, hash, 1 FROM operation WHERE arrival = 3")
+        #expect(try !store.writer.heal(log[2], hash: hashes[2]))
+        try store.writer.recheckDamaged()
+        #expect(try store.reader.damaged().isEmpty)
+    }
+
+    @Test("two breaks in one row leave nothing to tell its operation by: it is left alone")
+    func twice() throws {
+        try RawConnection(store.folder).execute(
+            "UPDATE operation SET body = x'', hash = zeroblob(32) WHERE arrival = 4")
+        #expect(try store.writer.noteDamaged(arrival: 4, now: 1))
+        #expect(try !store.writer.heal(log[3], hash: hashes[3]))
+        #expect(try store.reader.damaged().count == 1)
+    }
+
+    @Test(
+        "a wrong digest or state is found and folded again",
+        arguments: [
+            "digest = zeroblob(32)", "operations = operations + 1", "state = x''",
+            "state = (SELECT state FROM entity WHERE id = 4)",
+            "state = CAST(substr(state, 1, length(state) - 1) || x'7F' AS BLOB)",
+        ])
+    func entities(_ change: String) throws {
+        let before = try store.projection()
+        try RawConnection(store.folder).execute("UPDATE entity SET \(change) WHERE id = 3")
+        let found = try wrong()
+        let id = try #require(found.first)
+        #expect(found.count == 1)
+        #expect(try store.writer.refold(id, now: 0))
+        #expect(try wrong().isEmpty)
+        #expect(try store.projection() == before)
+    }
+
+    @Test("a state that misses an operation, digest and all, is found by the count")
+    func missing() throws {
+        let first = log[1].entity
+        try RawConnection(store.folder).execute("DELETE FROM operation WHERE arrival = 3")
+        let shorter = try #require(try wrong().first)
+        #expect(shorter == first)
+        #expect(try store.writer.refold(first, now: 0))
+        #expect(try wrong().isEmpty)
+        #expect(try store.reader.entitiesMissingOperations().isEmpty)
+        try RawConnection(store.folder).execute(
+            "INSERT INTO operation SELECT 100, replica, 100, 2, kind, time, author, source, hash, envelope, body FROM operation WHERE arrival = 2"
+        )
+        #expect(try wrong().isEmpty)
+        #expect(try store.reader.entitiesMissingOperations() == [first])
+    }
+
+    @Test("an entity with a damaged row is not folded before the row is healed")
+    func waiting() throws {
+        let raw = RawConnection(store.folder)
+        try raw.execute("UPDATE operation SET body = x'' WHERE arrival = 2")
+        try raw.execute("UPDATE entity SET digest = zeroblob(32) WHERE id = 2")
+        #expect(try wrong() == [log[1].entity])
+        #expect(try !store.writer.refold(log[1].entity, now: 0))
+        #expect(try store.writer.noteDamaged(arrival: 2, now: 0))
+        #expect(try store.writer.heal(log[1], hash: hashes[1]))
+        #expect(try wrong().isEmpty)
+    }
+}
