@@ -20,6 +20,23 @@ package struct Contribution: Hashable, Sendable {
             self.category = category
             self.step = step
         }
+
+        // By the bytes, as the rows are: Swift compares and hashes the normalised text, which takes several times as
+        // long, and a merge asks for each step of each ticket.
+        package static func == (left: Key, right: Key) -> Bool {
+            left.day == right.day && left.step == right.step && left.site.utf8.elementsEqual(right.site.utf8)
+                && left.department.utf8.elementsEqual(right.department.utf8)
+                && left.category.utf8.elementsEqual(right.category.utf8)
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(day)
+            hasher.combine(step)
+            var (site, department, category) = (site, department, category)
+            site.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+            department.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+            category.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
     }
 
     package var key: Key

@@ -46,6 +46,8 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     private let bound = Mutex(RuntimeAddresses())
     private let up = Mutex(false)
+    private let recovery = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    private let isRecovering = Mutex(false)
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
     package init(folder: DataFolder, logger: Logger) throws {
@@ -59,7 +61,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         self.logger = logger
         keys = KeyFolder(folder)
         node = try SyncNode.open(folder: folder, patienceMilliseconds: Self.lockPatienceMilliseconds, logger: logger)
-        supervisor = LinkSupervisor(node: node, keys: keys, parents: configuration.parents, logger: logger)
+        supervisor = LinkSupervisor(node: node, keys: keys, configuration: configuration, logger: logger)
     }
 
     /// Whether every listener is bound.
@@ -80,7 +82,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
-        let known = try node.reader.peers().map(\.site)
+        let known = Set(try node.reader.peers().map(\.site)).sorted()
         guard let peer else { return known }
         guard known.contains(peer) else { throw RuntimeError.unknownPeer(peer) }
         return [peer]
@@ -90,6 +92,17 @@ package final class NodeRuntime: Service, RuntimeControl {
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
             logger.notice("the certificate has been renewed")
         }
+        await node.writeProjection()
+        do {
+            try await serve()
+        } catch {
+            await node.writeProjection()
+            throw error
+        }
+        await node.writeProjection()
+    }
+
+    private func serve() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.listen {
                 let server = HTTP2Server(
@@ -112,12 +125,19 @@ package final class NodeRuntime: Service, RuntimeControl {
             }
             try await startLocal(&group)
             if let parent = node.identity.parent {
-                group.addTask { await self.supervisor.dialParent(parent) }
+                let addresses = configuration.parents
+                group.addTask { await self.supervisor.dial(parent, role: .parent, addresses: addresses) }
                 group.addTask { await self.watchCertificate(towards: parent) }
+            }
+            for address in configuration.siblings {
+                let site = node.identity.site
+                group.addTask { await self.supervisor.dial(site, role: .sibling, addresses: [address]) }
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
             group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
+            await node.onRecovery { [weak self] in self?.reopen() }
+            group.addTask { await self.waitForRecovery() }
             up.withLock { $0 = true }
             logger.notice(
                 "node is up",
@@ -145,6 +165,22 @@ package final class NodeRuntime: Service, RuntimeControl {
         group.addTask { try await console.run() }
         let port = try await console.port
         bound.withLock { $0.console = "\(configuration.advertisedHost):\(port)" }
+    }
+
+    /// The store has to be opened anew, under a new incarnation: `run` has returned for that.
+    package var needsReopening: Bool { isRecovering.withLock { $0 } }
+
+    private func reopen() {
+        isRecovering.withLock { $0 = true }
+        recovery.continuation.yield()
+    }
+
+    private func waitForRecovery() async {
+        for await _ in recovery.stream {
+            // The last words of the sessions still go out.
+            await supervisor.stop()
+            return
+        }
     }
 
     private func stopOnShutdown() async {
@@ -181,16 +217,19 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     @Sendable private func serveSync(_ stream: HTTP2Stream, peer: ConnectionPeer) async {
-        guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host), site.parent == node.identity.site
+        guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host),
+            let role: PeerRole = site.parent == node.identity.site
+                ? .child : site == node.identity.site ? .sibling : nil
         else {
             let name = peer.certificate?.nodeURI?.description ?? "no name"
-            logger.warning("a peer that is no child of this node was refused", metadata: ["name": "\(name)"])
+            logger.warning(
+                "a peer that is neither child nor sibling of this node was refused", metadata: ["name": "\(name)"])
             try? stream.respond(
                 HTTP2ResponseHead(status: 403), body: ByteBuffer(string: "this node is not the parent of \(name)"))
             return
         }
         switch (stream.requestHead.method, stream.requestHead.path) {
-        case ("POST", SyncRoute.path): await supervisor.accept(stream, from: site)
+        case ("POST", SyncRoute.path): await supervisor.accept(stream, from: site, role: role)
         case ("POST", SyncRoute.renewPath): await renew(stream, for: uri)
         default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
         }
@@ -203,6 +242,27 @@ package final class NodeRuntime: Service, RuntimeControl {
             try stream.respond(HTTP2ResponseHead(status: 200), body: ByteBuffer(string: chain))
         } catch {
             try? stream.respond(HTTP2ResponseHead(status: 422), body: ByteBuffer(string: "\(error)"))
+        }
+    }
+}
+
+/// A node that goes on by itself after its store had to be opened anew.
+package struct NodeService: Service {
+    private let folder: DataFolder
+    private let logger: Logger
+
+    package init(folder: DataFolder, logger: Logger) {
+        self.folder = folder
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        var goesOn = true
+        while goesOn, !Task.isCancelled {
+            let runtime = try NodeRuntime(folder: folder, logger: logger)
+            try await runtime.run()
+            goesOn = runtime.needsReopening
+            if goesOn { logger.notice("the store is opened anew, under a new incarnation") }
         }
     }
 }

@@ -29,8 +29,8 @@ package struct ContentHash: Hashable, Sendable, CustomStringConvertible {
         withUnsafeBytes(of: words) { Array($0) }
     }
 
-    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        withUnsafeBytes(of: words) { body($0) }
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withUnsafeBytes(of: words) { try body($0) }
     }
 
     package var description: String {

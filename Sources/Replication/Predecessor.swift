@@ -13,3 +13,17 @@ package struct Predecessor: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(replica):\(sequence)" }
 }
+
+/// Why a node begins a new incarnation. The raw value is what the store keeps.
+package enum IncarnationReason: String, Sendable, Hashable, CaseIterable, Codable {
+    /// A backup was put back by `backup restore`.
+    case restored
+    /// The database lies behind what this incarnation is known to have written.
+    case rolledBack
+    /// Another copy of this store has written under the same incarnation.
+    case forked
+    /// The folder was copied or moved to another machine.
+    case cloned
+    /// A person asked for it.
+    case requested
+}

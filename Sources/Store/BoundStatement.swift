@@ -73,13 +73,22 @@ final class BoundStatement {
         bind(3, entity.low)
     }
 
-    /// Binds UTF-8 as text.
-    func bindText(_ index: Int32, _ utf8: [UInt8]) {
-        utf8.withUnsafeBufferPointer { buffer in
-            _ = buffer.withMemoryRebound(to: CChar.self) {
-                sqlite3_bind_text(pointer, index, $0.baseAddress, Int32($0.count), Self.transient)
-            }
+    /// Binds bytes without copying them: the caller keeps them until the statement has run.
+    func bindInPlace(_ index: Int32, _ value: UnsafeRawBufferPointer) {
+        // A null pointer would bind NULL instead of an empty blob.
+        guard let base = value.baseAddress, value.count > 0 else {
+            sqlite3_bind_zeroblob(pointer, index, 0)
+            return
         }
+        sqlite3_bind_blob(pointer, index, base, Int32(value.count), nil)
+    }
+
+    /// Binds UTF-8 as text, and runs while it is there.
+    func run(_ index: Int32, utf8: UnsafeRawBufferPointer) throws {
+        // Neither copied nor freed: the bytes outlive the step, and the next one binds others.
+        let start = utf8.baseAddress?.assumingMemoryBound(to: CChar.self)
+        sqlite3_bind_text(pointer, index, start, Int32(utf8.count), nil)
+        try run()
     }
 
     /// Runs a statement that returns no rows and makes it ready for the next binds.

@@ -6,174 +6,249 @@ extension ContentHash {
     var data: Data { Data(bytes) }
 }
 
-/// A peer's row, as the store knows it.
-package struct PeerRecord: Hashable, Sendable {
-    package var site: SiteCode
-    package var isParent: Bool
-    /// What is durable here of the peer's feed.
-    package var received: FeedCursor?
-    package var acknowledgedPosition: UInt64
-    package var acknowledgedCount: UInt64
-    /// Operations that the peer still has to get.
-    package var toSendCount: UInt64
-    /// UTC milliseconds; 0 for never.
-    package var lastContact: Int64
+/// The next part of a feed.
+package struct FeedPart: Sendable {
+    /// Nil if there is nothing behind the cursor.
+    package var batch: OutgoingBatch?
+    /// Arrivals of rows whose bytes do not match their hash: left out of the batch, to be noted and fetched again.
+    package var damaged: [Int64] = []
 }
 
-// Feeds: upward everything whose source is not the parent, in order of arrival, with the arrival as position; downward
-// the child's own rows. Source: Protocols/sync.md §2.
+// Feeds: upward everything whose source is no parent, in order of arrival, with the arrival as position; to a sibling
+// everything that did not come from it; downward the child's own rows. Source: Protocols/sync.md §2.
 extension StoreReader {
+    private static func rows(_ role: PeerRole, _ columns: String, _ rest: String) -> String {
+        switch role {
+        case .parent:
+            """
+            SELECT \(columns), o.arrival FROM operation o
+            WHERE o.arrival > ?1 AND o.arrival <= ?2 AND o.source NOT IN (SELECT id FROM peer WHERE role = 1)
+                AND ?3 IS NOT NULL \(rest)
+            """
+        case .sibling:
+            """
+            SELECT \(columns), o.arrival FROM operation o
+            WHERE o.arrival > ?1 AND o.arrival <= ?2 AND o.source <> ?3 \(rest)
+            """
+        case .child:
+            """
+            SELECT \(columns), f.position FROM feed f JOIN operation o ON o.arrival = f.arrival
+            WHERE f.position > ?1 AND f.position <= ?2 AND f.child = ?3 \(rest)
+            """
+        }
+    }
+
+    private static let endOfFeed = UInt64(Int64.max)
+
     /// The next operations of the feed to a peer, each verified against its hash.
-    /// - Returns: nil if there is nothing behind the cursor.
-    /// - Throws: `StoreError.corruptRow` for a row whose bytes have changed on disk.
-    package func nextBatch(for site: SiteCode, after cursor: FeedCursor) throws -> OutgoingBatch? {
+    /// - Parameter through: the position where the lane ends; the batch that reaches it says so, and may be empty. Nil
+    ///   for a lane that does not end.
+    /// - Throws: `StoreError.outOfScope` before a child gets anything of a ticket that it takes no part in.
+    package func nextBatch(
+        for id: PeerID, lane: Lane = .backlog, after cursor: FeedCursor, through: UInt64? = nil,
+        bytesMax: Int = SyncLimits.batchBytesMax
+    ) throws -> FeedPart {
         try read { db in
-            guard let peer = try Peer(site, db) else { return nil }
-            let rows = try BoundStatement(
-                db,
-                peer.isParent
-                    ? """
-                    SELECT \(OperationRow.columns), o.arrival FROM operation o
-                    WHERE o.arrival > ?1 AND o.source <> ?2 ORDER BY o.arrival LIMIT ?3
-                    """
-                    : """
-                    SELECT \(OperationRow.columns), f.position FROM feed f JOIN operation o ON o.arrival = f.arrival
-                    WHERE f.position > ?1 AND f.child = ?2 ORDER BY f.position LIMIT ?3
-                    """)
+            guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
+            if let through, cursor.position >= through { return FeedPart() }
+            let role = peer.record.role
+            let extra = role == .child ? "ORDER BY f.position LIMIT ?4" : "ORDER BY o.arrival LIMIT ?4"
+            let rows = try BoundStatement(db, Self.rows(role, OperationRow.columns, extra))
             rows.bind(1, cursor.position)
-            rows.bind(2, peer.id)
-            rows.bind(3, SyncLimits.batchOperationsMax)
+            rows.bind(2, through ?? Self.endOfFeed)
+            rows.bind(3, id.rawValue)
+            rows.bind(4, SyncLimits.batchOperationsMax)
             let table = try InternTable(db, names: takeNames())
             defer { giveBack(table.names) }
+            let scope = role == .child ? try ScopeCheck(peer.record.site, db) : nil
             var hasher = ContentHasher()
-            var batch = OutgoingBatch(start: cursor, end: cursor, operations: [], remaining: 0)
+            var part = FeedPart()
+            var batch = OutgoingBatch(lane: lane, start: cursor, end: cursor, operations: [], remaining: 0)
             batch.operations.reserveCapacity(SyncLimits.batchOperationsMax)
             var bytes = 0
+            var rowCount = 0
+            var isCut = false
             while try rows.step() {
-                let stored = try OperationRow.read(rows, table)
-                let size = stored.operation.approximateBytes
-                if bytes + size > SyncLimits.batchBytesMax, !batch.operations.isEmpty { break }
-                guard hasher.hash(stored.operation) == stored.hash else {
-                    throw StoreError.corruptRow(arrival: stored.arrival, dot: stored.operation.dot)
+                let position = rows.unsigned(OperationRow.columnCount)
+                do {
+                    let stored = try OperationRow.read(rows, table)
+                    let size = stored.operation.approximateBytes
+                    if bytes + size > bytesMax, rowCount > 0 {
+                        isCut = true
+                        break
+                    }
+                    bytes += size
+                    guard hasher.hash(stored.operation) == stored.hash else {
+                        throw StoreError.corruptRow(arrival: stored.arrival, dot: stored.operation.dot)
+                    }
+                    try scope?.check(stored.operation)
+                    batch.operations.append(stored.operation)
+                    batch.end.digest.insert(stored.hash)
+                } catch StoreError.corruptRow(let arrival, _) {
+                    // Its hash still counts: both ends compute the same digest of the feed.
+                    let hash = OperationRow.hash(rows) ?? .zero
+                    part.damaged.append(arrival)
+                    batch.omitted.append(hash)
+                    batch.end.digest.insert(hash)
                 }
-                bytes += size
-                batch.operations.append(stored.operation)
-                batch.end.position = rows.unsigned(11)
-                batch.end.digest.insert(stored.hash)
+                batch.end.position = position
+                rowCount += 1
             }
             rows.reset()
-            guard !batch.operations.isEmpty else { return nil }
-            let length = try Self.feedLength(of: peer, db)
-            batch.remaining = length > batch.end.digest.count ? length - batch.end.digest.count : 0
-            return batch
+            if let through, !isCut, rowCount < SyncLimits.batchOperationsMax { batch.end.position = through }
+            guard batch.end.position > cursor.position else { return part }
+            let sent = batch.end.digest.count
+            if lane == .backlog { batch.remaining = peer.feedLength > sent ? peer.feedLength - sent : 0 }
+            part.batch = batch
+            return part
         }
     }
 
-    /// From where the feed to a peer goes on: the presented cursor if this store can vouch for it, otherwise the
-    /// beginning. Costs a scan of what lies between the presented and the last acknowledged position.
-    package func vouch(for presented: FeedCursor?, by site: SiteCode) throws -> FeedCursor {
-        let beginning = FeedCursor(feed: identity.replica)
-        guard let presented, presented.feed == identity.replica, presented != beginning else { return beginning }
-        return try read { db in
-            guard let peer = try Peer(site, db) else { return beginning }
-            // Digests are sums: what lies between two positions can be added or taken away.
-            let (low, high) = (
-                min(presented.position, peer.acknowledged.position), max(presented.position, peer.acknowledged.position)
-            )
-            let between = try Self.digest(of: peer, after: low, through: high, db)
-            var expected: SetDigest
-            if presented.position >= peer.acknowledged.position {
-                expected = peer.acknowledged.digest
-                expected.merge(disjoint: between)
-                return expected == presented.digest ? presented : beginning
-            }
-            expected = presented.digest
-            expected.merge(disjoint: between)
-            return expected == peer.acknowledged.digest ? presented : beginning
-        }
-    }
-
-    package func peers() throws -> [PeerRecord] {
+    /// Announcements of incarnations among these positions of the feed, so that live operations need not wait for them.
+    package func announcements(for id: PeerID, after: UInt64, through: UInt64) throws -> [StoredOperation] {
         try read { db in
-            try String.fetchAll(db, sql: "SELECT site FROM peer ORDER BY is_parent DESC, site").compactMap { text in
-                guard let peer = try Peer(SiteCode(validated: text), db) else { return nil }
-                let length = try Self.feedLength(of: peer, db)
-                return PeerRecord(
-                    site: peer.site, isParent: peer.isParent, received: peer.received,
-                    acknowledgedPosition: peer.acknowledged.position,
-                    acknowledgedCount: peer.acknowledged.digest.count,
-                    toSendCount: length > peer.acknowledged.digest.count ? length - peer.acknowledged.digest.count : 0,
-                    lastContact: peer.lastContact)
-            }
+            guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
+            let rows = try BoundStatement(
+                db,
+                Self.rows(
+                    peer.record.role, OperationRow.columns,
+                    "AND o.entity IN (SELECT id FROM entity WHERE type = 4) LIMIT ?4"))
+            rows.bind(1, after)
+            rows.bind(2, through)
+            rows.bind(3, id.rawValue)
+            rows.bind(4, SyncLimits.batchOperationsMax)
+            return try Self.sound(rows, db)
         }
     }
 
-    package func peer(_ site: SiteCode) throws -> PeerRecord? {
-        try peers().first { $0.site == site }
-    }
-
-    private struct Peer {
-        var id: Int64
-        var site: SiteCode
-        var isParent: Bool
-        var received: FeedCursor?
-        var acknowledged: FeedCursor
-        var feedLength: UInt64
-        var stored: UInt64
-        var lastContact: Int64
-
-        init?(_ site: SiteCode, _ db: Database) throws {
+    /// Operations by their dots, for a peer; those that it takes no part in, or that are damaged, are left out.
+    package func operations(_ dots: [Dot], for id: PeerID) throws -> [StoredOperation] {
+        try read { db in
+            guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
             let row = try BoundStatement(
                 db,
                 """
-                SELECT id, is_parent, received_feed, received_position, received_count, received_sum,
-                    acknowledged_position, acknowledged_count, acknowledged_sum, feed_length, stored, last_contact
-                FROM peer WHERE site = ?
+                SELECT \(OperationRow.columns) FROM operation o
+                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
                 """)
-            row.bind(1, site.rawValue)
-            guard try row.step() else { return nil }
-            defer { row.reset() }
-            self.site = site
-            id = row.integer(0)
-            isParent = row.integer(1) != 0
-            if row.integer(2) != 0 {
-                received = FeedCursor(
-                    feed: ReplicaID(row.unsigned(2)), position: row.unsigned(3),
-                    digest: SetDigest(count: row.unsigned(4), sum: ContentHash(row.blob(5)) ?? .zero))
+            let scope = peer.record.role == .child ? try ScopeCheck(peer.record.site, db) : nil
+            let table = try InternTable(db)
+            var hasher = ContentHasher()
+            var result: [StoredOperation] = []
+            for dot in dots {
+                row.bind(1, dot.replica.rawValue)
+                row.bind(2, dot.sequence)
+                guard try row.step() else { continue }
+                defer { row.reset() }
+                guard let stored = try? OperationRow.read(row, table), hasher.hash(stored.operation) == stored.hash,
+                    try scope?.contains(stored.operation.entity) ?? true
+                else { continue }
+                result.append(stored)
             }
-            acknowledged = FeedCursor(
-                feed: ReplicaID(0), position: row.unsigned(6),
-                digest: SetDigest(count: row.unsigned(7), sum: ContentHash(row.blob(8)) ?? .zero))
-            feedLength = row.unsigned(9)
-            stored = row.unsigned(10)
-            lastContact = row.integer(11)
+            return result
         }
     }
 
-    /// How many operations the feed to a peer has in all.
-    private static func feedLength(of peer: Peer, _ db: Database) throws -> UInt64 {
-        guard peer.isParent else { return peer.feedLength }
-        let arrivals = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
-        return UInt64(arrivals) - peer.stored
+    private static func sound(_ rows: BoundStatement, _ db: Database) throws -> [StoredOperation] {
+        let table = try InternTable(db)
+        var hasher = ContentHasher()
+        var result: [StoredOperation] = []
+        while try rows.step() {
+            guard let stored = try? OperationRow.read(rows, table), hasher.hash(stored.operation) == stored.hash else {
+                continue
+            }
+            result.append(stored)
+        }
+        return result
     }
 
-    private static func digest(of peer: Peer, after low: UInt64, through high: UInt64, _ db: Database) throws
+    /// From where the feed to a peer goes on: the presented place if this store can vouch for it.
+    ///
+    /// Costs a scan of what lies between the presented and the last acknowledged position.
+    package func vouch(
+        for presented: FeedProgress?, isPeerEmpty: Bool, by id: PeerID
+    ) throws -> SyncSession.Resumption {
+        try read { db in
+            guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
+            let head: UInt64
+            if peer.record.role == .child {
+                head = peer.feedLength
+            } else {
+                head = UInt64(try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0)
+            }
+            var resumption = SyncSession.Resumption(cursor: nil, head: head, headCount: peer.feedLength)
+            guard let presented, presented.cursor.position > 0 || !presented.intervals.isEmpty else {
+                // Whoever has nothing at all gets everything; whoever has something compares.
+                if isPeerEmpty { resumption.cursor = FeedCursor(feed: identity.replica) }
+                return resumption
+            }
+            guard presented.cursor.feed == identity.replica, presented.cursor.position <= head,
+                presented.cursor.position > 0 || isPeerEmpty,
+                try Self.vouches(for: presented.cursor, peer, db)
+            else { return resumption }
+            resumption.cursor = presented.cursor
+            for interval in presented.intervals where interval.end <= head {
+                let own = try Self.digest(of: peer, after: interval.start, through: interval.end, db)
+                if own == interval.digest { resumption.known.append(interval) }
+            }
+            return resumption
+        }
+    }
+
+    /// Digests are sums: what lies between two positions can be added or taken away.
+    private static func vouches(for presented: FeedCursor, _ peer: PeerRow, _ db: Database) throws -> Bool {
+        let known = peer.acknowledged
+        let (low, high) = (min(presented.position, known.position), max(presented.position, known.position))
+        let between = try digest(of: peer, after: low, through: high, db)
+        var expected = presented.position >= known.position ? known.digest : presented.digest
+        expected.merge(disjoint: between)
+        return expected == (presented.position >= known.position ? presented.digest : known.digest)
+    }
+
+    private static func digest(of peer: PeerRow, after low: UInt64, through high: UInt64, _ db: Database) throws
         -> SetDigest
     {
         var digest = SetDigest.empty
         guard low < high else { return digest }
-        let rows = try BoundStatement(
-            db,
-            peer.isParent
-                ? "SELECT hash FROM operation WHERE arrival > ?1 AND arrival <= ?2 AND source <> ?3"
-                : """
-                SELECT o.hash FROM feed f JOIN operation o ON o.arrival = f.arrival
-                WHERE f.position > ?1 AND f.position <= ?2 AND f.child = ?3
-                """)
+        let rows = try BoundStatement(db, Self.rows(peer.record.role, "o.hash", ""))
         rows.bind(1, low)
         rows.bind(2, high)
-        rows.bind(3, peer.id)
+        rows.bind(3, peer.record.id.rawValue)
         while try rows.step() { digest.insert(ContentHash(rows.blob(0)) ?? .zero) }
         return digest
+    }
+}
+
+/// The last look before an operation leaves for a child. Source: Protocols/sync.md §2.
+final class ScopeCheck {
+    private let site: SiteCode
+    private let find: BoundStatement
+    private var known: [EntityID: Bool] = [:]
+
+    init(_ site: SiteCode, _ db: Database) throws {
+        self.site = site
+        find = try BoundStatement(
+            db,
+            """
+            SELECT 1 FROM member m JOIN entity e ON e.id = m.entity
+            WHERE e.type = ?1 AND e.high = ?2 AND e.low = ?3 AND m.site = ?4
+            """)
+    }
+
+    func contains(_ entity: EntityID) throws -> Bool {
+        if Scope.isForEveryone(entity.type) { return true }
+        if let answer = known[entity] { return answer }
+        find.bind(entity)
+        find.bind(4, site.rawValue)
+        let answer = try find.step()
+        find.reset()
+        known[entity] = answer
+        return answer
+    }
+
+    func check(_ operation: Replication.Operation) throws {
+        guard try contains(operation.entity) else {
+            throw StoreError.outOfScope(dot: operation.dot, child: site)
+        }
     }
 }

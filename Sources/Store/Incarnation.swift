@@ -1,20 +1,6 @@
 internal import GRDB
 package import Replication
 
-/// Why a node has begun a new incarnation. The raw value is what the store keeps.
-package enum IncarnationReason: String, Sendable, CaseIterable, Codable {
-    /// A backup was put back by `backup restore`.
-    case restored
-    /// The database lies behind what this incarnation is known to have written.
-    case rolledBack
-    /// Another copy of this store has written under the same incarnation.
-    case forked
-    /// The folder was copied or moved to another machine.
-    case cloned
-    /// A person asked for it.
-    case requested
-}
-
 /// A new incarnation that the store has to begin when it is opened next.
 package struct PendingRecovery: Hashable, Sendable {
     package var reason: IncarnationReason
@@ -112,10 +98,13 @@ enum Incarnation {
     }
 
     /// This node's feeds have a new name with a new incarnation: what peers have acknowledged was said of the old ones.
+    /// The next meeting with each of them begins with an audit.
     static func resetFeeds(_ db: Database) throws {
         try db.execute(
             sql: """
-                UPDATE peer SET acknowledged_position = 0, acknowledged_count = 0, acknowledged_sum = zeroblob(32)
+                UPDATE peer SET acknowledged_position = 0, acknowledged_count = 0, acknowledged_sum = zeroblob(32);
+                DELETE FROM feed;
+                UPDATE peer SET feed_length = 1 WHERE role = 0
                 """)
     }
 }

@@ -7,21 +7,30 @@ internal import Tickets
 package enum BatchSource: Hashable, Sendable {
     /// This node's own: written by its people or by itself.
     case local
-    /// A peer's feed, durable up to `end` once the batch is.
-    case peer(SiteCode, end: FeedCursor)
+    /// A peer's feed, and what is durable of it once the batch is.
+    case peer(PeerID, FeedPlace)
 }
 
 /// Operations that are to become durable together, in order.
 package struct MergeBatch: Sendable {
     package var source: BatchSource
-    package var operations: [Operation]
-    package var hashes: [ContentHash]
+    package let operations: [Operation]
+    package let hashes: [ContentHash]
+    /// What tickets take from the bodies: read here and not within the transaction, which others wait for.
+    let readings: [OperationReading]
+    /// What it takes in memory, about.
+    package let memoryBytes: Int
+
+    /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
+    private static let operationMemoryBytes = 640
 
     package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         self.source = source
         self.operations = operations
         self.hashes = hashes
+        readings = operations.map { OperationReading($0) }
+        memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
 }
 
@@ -34,8 +43,8 @@ package struct MergeResult: Sendable {
     package var parkedCount = 0
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
-    package var advancedPeers: [SiteCode] = []
-    /// Tickets that this commit touched.
+    package var advancedPeers: [PeerID] = []
+    /// Tickets whose projection this commit has written.
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
     package var owingReceipts: [EntityID] = []
@@ -43,45 +52,21 @@ package struct MergeResult: Sendable {
     package var latest = HybridTimestamp.zero
 
     package init() {}
+
+    /// Takes over whose projection was written.
+    mutating func addTouched(_ other: MergeResult) {
+        touched += other.touched
+        owingReceipts += other.owingReceipts
+    }
 }
 
 /// One merge transaction: log rows in order, each touched entity folded once, feeds, rollups and cursors at the end.
 ///
 /// Entities are decoded when first touched and written once; a row of `ticket` is written only if what it shows has
-/// changed. Source: Protocols/operations.md §6.
+/// changed. While a peer's backlog comes in, the projection may be left for a later transaction: the operations are in
+/// the log, the entities are dirty in the cache, and `projection_cursor` in `meta` says behind which arrival the log is
+/// to be folded again if this process ends first. Source: Protocols/operations.md §6.
 struct Merge: ~Copyable {
-    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
-    final class Work {
-        let id: Int64
-        /// Has no row yet.
-        var isNew: Bool
-        var ticket: Ticket
-        var digest: SetDigest
-        var facts: Int64
-        /// What its row in `ticket` says; nil while that has not been read.
-        var contributions: [UInt8]?
-        /// What the indexes of that row are made of; 0 while it is not known.
-        var queueFacts: Int64 = 0
-        /// Children in whose subtree a site takes part, by index in the cache's list.
-        var members: Set<Int> = []
-        /// Sites that took part when `members` was last looked at.
-        var siteCount = 0
-        /// Numbers that operations of this transaction have given it, by the operation.
-        var numbers: [Dot: String] = [:]
-        /// An operation of this transaction may have changed what its row shows.
-        var mayShowMore = false
-        /// The transaction has taken it up.
-        var isTouched = false
-
-        init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
-            self.id = id
-            self.isNew = isNew
-            self.ticket = ticket
-            self.digest = digest
-            self.facts = facts
-        }
-    }
-
     let db: Database
     let cache: WriterCache
     let catalog: Catalog
@@ -89,12 +74,16 @@ struct Merge: ~Copyable {
     let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    private var order: [Work] = []
-    private var rollup = RollupDelta()
+    /// Arrival of the last operation before this transaction.
+    let start: Int64
+    /// Entities that it has begun.
+    var created: [Work] = []
+    /// Entities that it has touched, with repetitions.
+    var touched: [Work] = []
+    var rollup = RollupDelta()
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
-    private var scratch: [UInt8] = []
-    private(set) var result = MergeResult()
+    var result = MergeResult()
 
     init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
         self.db = db
@@ -102,6 +91,7 @@ struct Merge: ~Copyable {
         self.catalog = catalog
         self.site = site
         self.now = now
+        start = cache.lastArrival
     }
 
     /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.
@@ -110,29 +100,34 @@ struct Merge: ~Copyable {
         let source: WriterCache.PeerEntry?
         switch batch.source {
         case .local: source = nil
-        case .peer(let site, let end):
-            guard let peer = cache.peers[site] else { throw DatabaseError(message: "peer \(site) is not registered") }
+        case .peer(let id, let place):
+            guard let peer = cache.peers[id.rawValue] else { throw StoreError.unknownPeer(id) }
             source = peer
-            try saveReceived(end, from: peer)
+            try save(place, from: peer)
         }
         for index in batch.operations.indices {
-            try append(batch.operations[index], hash: batch.hashes[index], source: source)
+            try append(
+                batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source)
         }
     }
 
-    private mutating func append(_ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?) throws {
+    private mutating func append(
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
+    ) throws {
         let replica = try cache.replica(operation.dot.replica)
-        if operation.dot.sequence <= replica.highest, try isStored(operation.dot, hash, replica) {
+        if replica.mayHold(operation.dot.sequence), try isStored(operation.dot, hash, replica) {
             result.duplicateCount += 1
             return
         }
         if let reason = Origin.doubt(
-            of: operation, announced: replica.site, from: source.map { ($0.site, $0.isParent) })
+            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) })
         {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
-        try insert(operation, hash: hash, replica: replica, source: source)
+        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
+        apply(operation, hash: hash, reading: reading, to: work)
+        try feed(operation, arrival: arrival, work: work, source: source)
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
             replica.site = operation.author.site
             replica.isChanged = true
@@ -159,7 +154,7 @@ struct Merge: ~Copyable {
 
     private mutating func insert(
         _ operation: Operation, hash: ContentHash, replica: WriterCache.ReplicaEntry, source: WriterCache.PeerEntry?
-    ) throws {
+    ) throws -> (work: Work, arrival: Int64) {
         let work = try work(on: operation.entity)
         cache.lastArrival += 1
         let arrival = cache.lastArrival
@@ -176,73 +171,86 @@ struct Merge: ~Copyable {
         row.bind(6, operation.time.rawValue)
         row.bind(7, try cache.author(operation.author))
         row.bind(8, source?.id ?? 0)
-        hash.withBytes { row.bind(9, $0) }
-        row.bind(10, envelope.bytes)
-        row.bind(11, operation.body)
-        try row.run()
+        try hash.withBytes { hash in
+            try envelope.bytes.withUnsafeBytes { envelope in
+                try operation.body.withUnsafeBytes { body in
+                    row.bindInPlace(9, hash)
+                    row.bindInPlace(10, envelope)
+                    row.bindInPlace(11, body)
+                    try row.run()
+                }
+            }
+        }
 
-        advance(replica, operation.dot.sequence, hash)
+        try advance(replica, operation.dot.sequence, hash)
         source?.stored += 1
         source?.isChanged = true
-        if let parent = cache.parent, source !== parent { parent.hasNews = true }
+        if source?.role != .parent { for parent in cache.parents { parent.hasNews = true } }
+        for sibling in cache.siblings where sibling !== source { sibling.hasNews = true }
         result.insertedCount += 1
         result.lastArrival = arrival
         result.latest = max(result.latest, operation.time)
-        try fold(operation, hash: hash, arrival: arrival, work: work, source: source)
+        return (work, arrival)
     }
 
-    /// Folds an operation that is in the log already; feeds and cursors stay as they are.
-    mutating func replay(_ stored: StoredOperation) throws {
-        let work = try work(on: stored.operation.entity)
-        apply(stored.operation, hash: stored.hash, to: work)
-    }
-
-    private func apply(_ operation: Operation, hash: ContentHash, to work: Work) {
-        work.ticket.apply(operation)
-        if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
-        work.digest.insert(hash)
-        if operation.kind == Kind.open.operationKind, case .open(let body)? = try? Body(decoding: operation) {
-            work.numbers[operation.dot] = body.number
-        }
-    }
-
-    private mutating func advance(_ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash) {
+    private mutating func advance(
+        _ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash
+    ) throws {
         replica.stored += 1
         replica.isChanged = true
-        // A hole that fills later leaves prefix and chain where they are until a rebuild; both only speak of what is
-        // contiguous.
-        if sequence == replica.prefix + 1 {
-            replica.prefix = sequence
-            replica.chain = hasher.link(previous: replica.chain, hash: hash)
-        }
+        let isLater = sequence > replica.highest
         replica.highest = max(replica.highest, sequence)
+        guard sequence == replica.prefix + 1 else {
+            // Live operations overtake a backlog: the hole between is filled from below.
+            if isLater, replica.aboveGap == .some(0) { replica.aboveGap = sequence }
+            if let above = replica.aboveGap, above > 0, sequence < above { replica.aboveGap = sequence }
+            return
+        }
+        replica.prefix = sequence
+        replica.chain = hasher.link(previous: replica.chain, hash: hash)
+        if replica.highest > sequence { try closeGap(of: replica) }
     }
 
-    /// Applies an operation to its entity and appends it to the feeds of those children that take part.
-    private mutating func fold(
-        _ operation: Operation, hash: ContentHash, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
+    /// The prefix may have reached what overtook it.
+    private mutating func closeGap(of replica: WriterCache.ReplicaEntry) throws {
+        if let above = replica.aboveGap, above > replica.prefix + 1 { return }
+        let rows = cache.statements.findBehind
+        rows.bind(1, replica.id)
+        rows.bind(2, replica.prefix)
+        defer { rows.reset() }
+        while try rows.step() {
+            let sequence = rows.unsigned(0)
+            guard sequence == replica.prefix + 1 else {
+                replica.aboveGap = sequence
+                return
+            }
+            replica.prefix = sequence
+            replica.chain = hasher.link(previous: replica.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
+        }
+        replica.aboveGap = 0
+    }
+
+    /// Appends an operation that has been applied to the feeds of those children that take part.
+    private mutating func feed(
+        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
-        apply(operation, hash: hash, to: work)
         guard !cache.children.isEmpty else { return }
-        if !isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+        if !Scope.isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
                 guard work.ticket.isLetIn(within: child.site) else { continue }
                 work.members.insert(index)
+                let member = cache.statements.insertMember
+                member.bind(1, child.site.rawValue)
+                member.bind(2, work.id)
+                try member.run()
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
             }
         }
         for (index, child) in cache.children.enumerated() where child !== source {
-            guard isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
+            guard Scope.isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
             try append(arrival, to: child)
-        }
-    }
-
-    private func isForEveryone(_ type: EntityType) -> Bool {
-        switch type {
-        case .catalog, .replica: true
-        case .ticket, .customer: false
         }
     }
 
@@ -273,96 +281,7 @@ struct Merge: ~Copyable {
         try row.run()
     }
 
-    private mutating func work(on entity: EntityID) throws -> Work {
-        if let known = cache.works[entity] {
-            touch(known)
-            return known
-        }
-        let find = cache.statements.findEntity
-        find.bind(entity)
-        let work: Work
-        if try find.step() {
-            defer { find.reset() }
-            let ticket: Ticket
-            do {
-                // While the projection is rebuilt, an entity that was not reached yet has no state.
-                ticket = try find.integer(1) == 0 ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity)
-            } catch {
-                throw StoreError.corruptState(entity: entity, reason: "\(error)")
-            }
-            work = Work(
-                id: find.integer(0), isNew: false, ticket: ticket,
-                digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
-                facts: find.integer(3))
-            work.siteCount = ticket.siteCount
-            for (index, child) in cache.children.enumerated()
-            where ticket.isLetIn(within: child.site) {
-                work.members.insert(index)
-            }
-        } else {
-            cache.lastEntity += 1
-            work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
-        }
-        cache.works[entity] = work
-        touch(work)
-        return work
-    }
-
-    private mutating func touch(_ work: Work) {
-        guard !work.isTouched else { return }
-        work.isTouched = true
-        order.append(work)
-    }
-
-    /// Writes every touched entity once, then the measures, prefixes and feed lengths.
-    mutating func finish() throws {
-        let statements = cache.statements
-        for work in order {
-            if work.ticket.id.type == .ticket {
-                result.touched.append(work.ticket.id)
-            }
-            if work.ticket.id.type == .ticket, work.mayShowMore || work.facts == 0 {
-                let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
-                let facts = row.facts
-                if facts != work.facts {
-                    try row.write(work, statements: statements, rollup: &rollup)
-                    work.facts = facts
-                }
-                if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
-                    result.owingReceipts.append(work.ticket.id)
-                }
-            }
-            if work.isNew {
-                let insert = statements.insertEntity
-                insert.bind(1, work.id)
-                insert.bind(2, Int(work.ticket.id.type.rawValue))
-                insert.bind(3, work.ticket.id.high)
-                insert.bind(4, work.ticket.id.low)
-                insert.bind(5, work.digest.count)
-                work.digest.sum.withBytes { insert.bind(6, $0) }
-                insert.bind(7, work.facts)
-                work.ticket.withEncoded(using: &scratch) { insert.bind(8, $0) }
-                try insert.run()
-            } else {
-                let update = statements.updateEntity
-                update.bind(1, work.id)
-                update.bind(2, work.digest.count)
-                work.digest.sum.withBytes { update.bind(3, $0) }
-                update.bind(4, work.facts)
-                work.ticket.withEncoded(using: &scratch) { update.bind(5, $0) }
-                try update.run()
-            }
-            work.isNew = false
-            work.isTouched = false
-            work.mayShowMore = false
-            work.numbers.removeAll()
-        }
-        try rollup.write(add: statements.addRollup, dropEmpty: statements.dropEmptyRollup)
-        try writeReplicasAndPeers()
-        cache.works.trim()
-    }
-
-    private mutating func writeReplicasAndPeers() throws {
+    mutating func writeReplicasAndPeers() throws {
         for replica in cache.replicas.values where replica.isChanged {
             let update = cache.statements.updateReplica
             update.bind(1, replica.id)
@@ -383,20 +302,29 @@ struct Merge: ~Copyable {
                 try update.run()
                 peer.isChanged = false
             }
-            if peer.hasNews { result.advancedPeers.append(peer.site) }
+            if peer.hasNews { result.advancedPeers.append(PeerID(peer.id)) }
             peer.hasNews = false
         }
     }
 
-    private func saveReceived(_ end: FeedCursor, from peer: WriterCache.PeerEntry) throws {
-        let update = cache.statements.updateReceived
-        update.bind(1, peer.id)
-        update.bind(2, end.feed.rawValue)
-        update.bind(3, end.position)
-        update.bind(4, end.digest.count)
-        end.digest.sum.withBytes { update.bind(5, $0) }
-        update.bind(6, now)
-        try update.run()
+    private func save(_ place: FeedPlace, from peer: WriterCache.PeerEntry) throws {
+        switch place {
+        case .backlog(let cursor):
+            let update = cache.statements.updateReceived
+            update.bind(1, peer.id)
+            update.bind(2, cursor.position)
+            update.bind(3, cursor.digest.count)
+            cursor.digest.sum.withBytes { update.bind(4, $0) }
+            update.bind(5, now)
+            try update.run()
+        case .live(let intervals):
+            let update = cache.statements.updateKnown
+            update.bind(1, peer.id)
+            update.bind(2, FeedIntervals.encode(intervals))
+            update.bind(3, now)
+            try update.run()
+        case .repair: break
+        }
     }
 }
 
@@ -432,36 +360,9 @@ extension Merge {
         }
         for entry in waiting {
             try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
-            let source = cache.peers.values.first { $0.id == entry.source }
-            try append(entry.operation, hash: entry.hash, source: source)
+            let source = cache.peers[entry.source]
+            try append(
+                entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
         }
-    }
-}
-
-/// Whether an operation's origin can be justified. Source: Protocols/operations.md §7.
-enum Origin {
-    /// - Parameter announced: the site that the operation's incarnation has announced.
-    /// - Parameter peer: who sent it, and whether that is the parent; nil for this node's own.
-    /// - Returns: why the operation has to wait; nil if it may be applied.
-    static func doubt(
-        of operation: Operation, announced: SiteCode?, from peer: (site: SiteCode, isParent: Bool)?
-    ) -> String? {
-        if let peer, !peer.isParent, !operation.author.site.isWithin(peer.site) {
-            return "its author's site \(operation.author.site) is outside \(peer.site), which sent it"
-        }
-        if operation.entity.type == .replica {
-            guard operation.kind == Kind.announce.operationKind,
-                operation.entity == EntityID(announcementOf: operation.dot.replica)
-            else { return "it announces another incarnation than the one that wrote it" }
-            if let announced, announced != operation.author.site {
-                return "its incarnation belongs to \(announced), it announces \(operation.author.site)"
-            }
-            return nil
-        }
-        guard let announced else { return "its incarnation \(operation.dot.replica) has not announced a site yet" }
-        guard announced == operation.author.site else {
-            return "its author works at \(operation.author.site), its incarnation belongs to \(announced)"
-        }
-        return nil
     }
 }

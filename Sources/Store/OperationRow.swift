@@ -29,7 +29,7 @@ struct PackedEnvelope {
 /// What local numbers stand for, as far as it has been looked up. A number never changes its meaning, so this outlives
 /// connections and snapshots.
 struct InternedNames {
-    static let entityCountMax = 4_096
+    static let entityCountMax = 16_384
     static let authorCountMax = 4_096
 
     fileprivate var replicas: [Int64: ReplicaID] = [:]
@@ -103,6 +103,12 @@ package struct StoredOperation: Sendable {
 struct OperationRow {
     static let columns =
         "o.arrival, o.replica, o.sequence, o.entity, o.kind, o.time, o.author, o.source, o.hash, o.envelope, o.body"
+
+    /// Columns of a statement that selects more begin here.
+    static let columnCount: Int32 = 11
+
+    /// The stored hash, whatever else is wrong with the row.
+    static func hash(_ row: BoundStatement) -> ContentHash? { ContentHash(row.blob(8)) }
 
     static func read(_ row: BoundStatement, _ table: InternTable) throws -> StoredOperation {
         let arrival = row.integer(0)

@@ -9,9 +9,10 @@ extension StoreWriter {
     /// - Returns: operations folded.
     @discardableResult
     package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
-        let count = try transaction { db, cache in
+        // Without folding what was left behind: a state that cannot be read must not keep it from being built anew.
+        let count = try transaction(folding: false) { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
-            cache.works.removeAll()
+            cache.forgetWorks()
             // The rows themselves stay: the log names entities by their numbers.
             try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
@@ -37,7 +38,7 @@ extension StoreWriter {
                 progress(done, total)
             }
             // What was folded here does not know which children take part.
-            cache.works.removeAll()
+            cache.forgetWorks()
             return done
         }
         try resetSearch()
@@ -48,7 +49,8 @@ extension StoreWriter {
     /// - Parameter sampleCount: how many entities to look at, spread over all.
     /// - Returns: entities whose stored state differs.
     package func differencesFromLog(sampleCount: Int) throws -> [EntityID] {
-        try reader.read { db in
+        try catchUpProjection()
+        return try reader.read { db in
             var differing: [EntityID] = []
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM entity") ?? 0
             let entities = try BoundStatement(

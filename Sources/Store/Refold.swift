@@ -16,8 +16,9 @@ struct Refold {
     /// - Parameter arrivals: of all their operations, ascending.
     /// O(operations of these entities).
     func run(_ entities: some Collection<Int64>, arrivals: [Int64], _ db: Database, _ cache: WriterCache) throws {
+        precondition(cache.projectionCursor == nil, "the projection is brought up to the log before it is made anew")
         // Decoded states of them may be at hand; all are read again.
-        cache.works.removeAll()
+        cache.forgetWorks()
         try withdrawMeasures(of: entities, db, cache)
         for entity in entities {
             try db.execute(sql: "DELETE FROM ticket WHERE entity = ?", arguments: [entity])
@@ -39,9 +40,12 @@ struct Refold {
         try merge.finish()
         for entity in entities {
             try db.execute(sql: "DELETE FROM entity WHERE id = ? AND operations = 0", arguments: [entity])
+            if db.changesCount > 0 {
+                try db.execute(sql: "DELETE FROM member WHERE entity = ?", arguments: [entity])
+            }
         }
         // What was folded here does not know which children take part.
-        cache.works.removeAll()
+        cache.forgetWorks()
     }
 
     private func withdrawMeasures(of entities: some Collection<Int64>, _ db: Database, _ cache: WriterCache) throws {

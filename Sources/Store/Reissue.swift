@@ -19,7 +19,7 @@ enum Reissue {
             try db.execute(sql: "DELETE FROM operation WHERE arrival IN \(list)")
             try db.execute(sql: "DELETE FROM damaged WHERE arrival IN \(list)")
         }
-        try closeFeeds(taken, db)
+        try closeArrivals(taken, db)
         try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
         try keep(taken, common: common, db)
         try shorten(own, to: common, db)
@@ -74,52 +74,31 @@ enum Reissue {
     // MARK: Writing
 
     private static func unindex(_ taken: [StoredOperation], _ db: Database) throws {
-        let cursor = try Meta.integer("search_cursor", db) ?? 0
+        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
         // The index keeps no text: it is told what to take out.
         let delete = try BoundStatement(db, "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")
         var spaced: [UInt8] = []
         for stored in taken where stored.arrival <= cursor {
-            guard let body = try? Body(decoding: stored.operation), let text = SearchText.text(of: body) else {
-                continue
-            }
-            delete.bind(1, stored.arrival)
+            guard let body = try? Body(decoding: stored.operation) else { continue }
             spaced.removeAll(keepingCapacity: true)
-            SearchText.space(text, into: &spaced)
-            delete.bindText(2, spaced)
-            try delete.run()
+            for text in SearchText.texts(of: body) { SearchText.space(text, into: &spaced) }
+            guard !spaced.isEmpty else { continue }
+            delete.bind(1, stored.arrival)
+            try spaced.withUnsafeBytes { try delete.run(2, utf8: $0) }
         }
     }
 
-    /// No feed may point to what has left; positions of a child run on without a gap. Arrival numbers at the end are
-    /// given again, those in between stay empty and are nobody's.
-    private static func closeFeeds(_ taken: [StoredOperation], _ db: Database) throws {
+    /// Arrival numbers at the end are given again, those in between stay empty and are nobody's. The feeds begin anew with
+    /// the incarnation anyway.
+    private static func closeArrivals(_ taken: [StoredOperation], _ db: Database) throws {
         let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
-        let cursor = try Meta.integer("search_cursor", db) ?? 0
-        if cursor > last { try Meta.set("search_cursor", last, db) }
-        for peer in try Row.fetchAll(db, sql: "SELECT id, is_parent FROM peer") {
+        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
+        if cursor > last { try Meta.set(Meta.searchCursor, last, db) }
+        for peer in try Row.fetchAll(db, sql: "SELECT id FROM peer WHERE role <> 0") {
             let id: Int64 = peer["id"]
-            guard (peer["is_parent"] as Int64) == 0 else {
-                let gone = taken.count { $0.arrival > last && $0.source == id }
-                let empty = taken.count { $0.arrival < last && $0.source != id }
-                try db.execute(
-                    sql: "UPDATE peer SET stored = stored + ? WHERE id = ?", arguments: [empty - gone, id])
-                continue
-            }
-            let rows = try Int64.fetchAll(
-                db,
-                sql: """
-                    SELECT f.arrival FROM feed f JOIN operation o ON o.arrival = f.arrival
-                    WHERE f.child = ? ORDER BY f.position
-                    """, arguments: [id])
-            try db.execute(sql: "DELETE FROM feed WHERE child = ?", arguments: [id])
-            let insert = try BoundStatement(db, "INSERT INTO feed VALUES (?1, ?2, ?3)")
-            for (index, arrival) in rows.enumerated() {
-                insert.bind(1, id)
-                insert.bind(2, index + 1)
-                insert.bind(3, arrival)
-                try insert.run()
-            }
-            try db.execute(sql: "UPDATE peer SET feed_length = ? WHERE id = ?", arguments: [rows.count, id])
+            let gone = taken.count { $0.arrival > last && $0.source == id }
+            let empty = taken.count { $0.arrival < last && $0.source != id }
+            try db.execute(sql: "UPDATE peer SET stored = stored + ? WHERE id = ?", arguments: [empty - gone, id])
         }
     }
 

@@ -104,6 +104,10 @@ enum Schema {
         """
 
     private static let projection = """
+        -- Projections hold every operation up to `projection_cursor` in `meta`, or all of the log if there is none: while
+        -- a backlog comes in, entities are written less often than operations. An entity without operations has been
+        -- named by the log and is to be folded.
+
         -- Projection. The CRDT state of every entity as bytes, and the digest of its operations.
         -- `facts` hashes what the entity's row in `ticket` was written from, so that it is only written when it changes.
         CREATE TABLE entity (
@@ -168,40 +172,61 @@ enum Schema {
         """
 
     private static let feeds = """
-        -- Nodes that this one speaks to. `received_*`: what is durable here of the peer's feed; `acknowledged_*`: what
-        -- the peer has said it holds of ours. `stored`: arrival numbers that are not for this peer, because what stands
-        -- there came from it, or has left the log.
+        -- Nodes that this one speaks to; a site may have several. `node` is the incarnation that the peer last ran
+        -- under, 0 until it has said so. `role`: 0 child, 1 parent, 2 sibling. `received_*`: what is durable here of
+        -- the peer's feed, contiguous; `received_known`: the intervals behind that. `acknowledged_*`: what the peer has
+        -- said it holds of ours. `stored`: arrival numbers that are not for this peer, because what stands there came
+        -- from it, or has left the log. `audit_*`: when the last audit with it ended, what it found, and what it could
+        -- not repair.
         CREATE TABLE peer (
-            id INTEGER PRIMARY KEY,
-            site TEXT NOT NULL UNIQUE,
-            is_parent INTEGER NOT NULL,
-            received_feed INTEGER NOT NULL DEFAULT 0,
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            site TEXT NOT NULL,
+            node INTEGER NOT NULL DEFAULT 0,
+            role INTEGER NOT NULL,
             received_position INTEGER NOT NULL DEFAULT 0,
             received_count INTEGER NOT NULL DEFAULT 0,
             received_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
+            received_known BLOB NOT NULL DEFAULT (zeroblob(0)),
             acknowledged_position INTEGER NOT NULL DEFAULT 0,
             acknowledged_count INTEGER NOT NULL DEFAULT 0,
             acknowledged_sum BLOB NOT NULL DEFAULT (zeroblob(32)),
             feed_length INTEGER NOT NULL DEFAULT 0,
             stored INTEGER NOT NULL DEFAULT 0,
-            last_contact INTEGER NOT NULL DEFAULT 0
+            last_contact INTEGER NOT NULL DEFAULT 0,
+            audit_time INTEGER NOT NULL DEFAULT 0,
+            audit_found INTEGER NOT NULL DEFAULT 0,
+            audit_unresolved INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (site, node)
         ) STRICT;
 
-        -- What a child has to get, in order; positions of one child run from 1 without a gap.
+        -- What a child has to get, in order; positions of one child run without a gap, those before its first row
+        -- were found to be there by an audit.
         CREATE TABLE feed (
             child INTEGER NOT NULL,
             position INTEGER NOT NULL,
             arrival INTEGER NOT NULL,
             PRIMARY KEY (child, position)
         ) STRICT, WITHOUT ROWID;
+
+        -- Entities that a child's subtree takes part in; only grows.
+        CREATE TABLE member (
+            site TEXT NOT NULL,
+            entity INTEGER NOT NULL,
+            PRIMARY KEY (site, entity)
+        ) STRICT, WITHOUT ROWID;
         """
 
     private static let search = """
-        -- Text of operations by arrival, Han characters apart. Follows the log from `search_cursor` in `meta`.
-        CREATE VIRTUAL TABLE search USING fts5(
-            text, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0");
-        -- Bytes of new entries that are gathered in memory before they are written: fewer segments to merge.
-        INSERT INTO search (search, rank) VALUES ('hashsize', 4194304);
+        -- Text of operations by arrival, with tokens apart. Follows the log from `search_cursor` in `meta`.
+        CREATE VIRTUAL TABLE search USING fts5(text, content='', columnsize=0, tokenize="ascii");
+        -- Bytes of new entries that are gathered in memory before they are written: as many as stay in a processor's
+        -- cache. Larger ones make fewer segments and cost more for each entry.
+        INSERT INTO search (search, rank) VALUES ('hashsize', 1048576);
+        -- Segments are joined when there is nothing else to do, sixteen at a time. While a backlog comes in they may grow
+        -- to 64 of a level before the index joins them by itself, and a search looks into all of them.
+        INSERT INTO search (search, rank) VALUES ('usermerge', 16);
+        INSERT INTO search (search, rank) VALUES ('automerge', 64);
+        INSERT INTO search (search, rank) VALUES ('crisismerge', 128);
         """
 
     private static let node = """

@@ -2,8 +2,9 @@ internal import Tickets
 
 /// How text becomes tokens: one for every Han character, one for every word of other scripts.
 ///
-/// SQLite's own word tokenizer does the rest: it is handed the text with blanks around each Han character, so that a
-/// run of characters is a phrase of single tokens, and 「派」 is found in 「工单派」 as well as 「工单派」 itself.
+/// What is no letter or number becomes a blank here, letters with a case become small, and every Han character stands
+/// apart, so that SQLite's simplest tokenizer is enough: it need not look every character up, which costs a third of the
+/// indexing. A run of characters is a phrase of single tokens, and 「派」 is found in 「工单派」 as well as 「工单派」 itself.
 package enum SearchText {
     /// Characters of a search expression that are looked at.
     static let queryCharactersMax = 200
@@ -14,29 +15,74 @@ package enum SearchText {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Appends the text with a blank before and after each Han character. Works on the bytes: this runs over every
-    /// character that anybody writes.
+    /// Appends the text's tokens and a blank. Works on the bytes: this runs over every character that anybody writes.
     static func space(_ text: String, into bytes: inout [UInt8]) {
+        guard !text.isEmpty else { return }
         var text = text
         text.withUTF8 { utf8 in
-            bytes.reserveCapacity(bytes.count + utf8.count * 5 / 3 + 2)
             var index = 0
             while index < utf8.count {
                 let lead = utf8[index]
                 // A string's bytes are whole: the lead byte tells how many follow.
                 let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
-                guard length >= 3, index + length <= utf8.count else {
-                    for offset in index..<min(index + length, utf8.count) { bytes.append(utf8[offset]) }
-                    index += length
+                if length == 1 {
+                    // The tokenizer parts and folds ASCII itself.
+                    bytes.append(lead)
+                    index += 1
                     continue
                 }
-                var code = UInt32(lead & (length == 3 ? 0x0F : 0x07))
+                var code = UInt32(lead & (0x7F >> UInt8(length)))
                 for offset in 1..<length { code = code << 6 | UInt32(utf8[index + offset] & 0x3F) }
-                let isApart = isHan(code)
-                if isApart { bytes.append(0x20) }
-                for offset in index..<index + length { bytes.append(utf8[offset]) }
-                if isApart { bytes.append(0x20) }
+                switch Form(code) {
+                case .single:
+                    bytes.append(0x20)
+                    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[index..<index + length]))
+                    bytes.append(0x20)
+                case .separator: bytes.append(0x20)
+                case .word(let scalar): bytes.append(contentsOf: scalar.properties.lowercaseMapping.utf8)
+                }
                 index += length
+            }
+        }
+        bytes.append(0x20)
+    }
+
+    /// What a character beyond ASCII is to the index.
+    private enum Form {
+        /// A token of its own: Han, and what fonts put into the private areas for rare names.
+        case single
+        /// Part of a word.
+        case word(Unicode.Scalar)
+        case separator
+
+        init(_ code: UInt32) {
+            switch code {
+            case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x2E80...0x2FDF, 0x3005...0x3007, 0xF900...0xFAFF,
+                0x20000...0x323AF, 0xE000...0xF8FF, 0xF0000...0x10FFFF:
+                self = .single
+            // Punctuation that most texts have, without a look-up.
+            case 0x2000...0x206F, 0x3000...0x3004, 0x3008...0x3020, 0xFF01...0xFF0F, 0xFF1A...0xFF20:
+                self = .separator
+            default:
+                guard let scalar = Unicode.Scalar(code) else {
+                    self = .separator
+                    return
+                }
+                self = Self.isWord(scalar.properties.generalCategory) ? .word(scalar) : .separator
+            }
+        }
+
+        private static func isWord(_ category: Unicode.GeneralCategory) -> Bool {
+            switch category {
+            case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber,
+                .letterNumber, .otherNumber, .nonspacingMark, .spacingMark, .enclosingMark:
+                true
+            case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+                .finalPunctuation, .otherPunctuation, .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol,
+                .spaceSeparator, .lineSeparator, .paragraphSeparator, .control, .format, .surrogate, .privateUse,
+                .unassigned:
+                false
+            @unknown default: false
             }
         }
     }
@@ -46,41 +92,31 @@ package enum SearchText {
     package static func query(_ text: String) -> String? {
         let phrases = text.prefix(queryCharactersMax).split(whereSeparator: \.isWhitespace).compactMap {
             part -> String? in
-            let words = spaced(String(part)).split { !($0.isLetter || $0.isNumber) }
+            // What is left of ASCII beside letters and digits separates, as in the tokenizer.
+            let words = spaced(String(part)).split { $0.isASCII && !($0.isLetter || $0.isNumber) }
             return words.isEmpty ? nil : "\"" + words.joined(separator: " ") + "\""
         }
         return phrases.isEmpty ? nil : phrases.joined(separator: " AND ")
     }
 
-    private static func isHan(_ code: UInt32) -> Bool {
-        switch code {
-        case 0x2E80...0x2FDF, 0x3005...0x3007, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF, 0x20000...0x323AF:
-            true
-        default: false
-        }
-    }
-
-    /// The words of an operation that can be searched for; nil where there are none.
-    static func text(of body: Body) -> String? {
-        let parts: [String]
+    /// What can be searched for in an operation.
+    static func texts(of body: Body) -> [String] {
         switch body {
-        case .open(let open): parts = [open.title, open.body, open.number, open.customerLabel]
-        case .setField(let set): parts = [set.value.text ?? ""]
-        case .transfer(let transfer): parts = [transfer.reason, transfer.note]
-        case .reply(let reply): parts = [reply.text]
-        case .feedback(let feedback): parts = [feedback.text]
-        case .close(let close): parts = [close.reason]
-        case .reopen(let reopen): parts = [reopen.reason]
-        case .chase(let chase): parts = [chase.note]
-        case .answerChase(let answer): parts = [answer.text]
-        case .note(let note): parts = [note.text]
-        case .settle(let settle): parts = [settle.reason]
-        case .joinTwins(let join): parts = [join.reason]
-        case .separateTwins(let separate): parts = [separate.reason]
-        case .tag(let tag): parts = [tag.tag]
-        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument: return nil
+        case .open(let open): [open.title, open.body, open.number, open.customerLabel]
+        case .setField(let set): [set.value.text ?? ""]
+        case .transfer(let transfer): [transfer.reason, transfer.note]
+        case .reply(let reply): [reply.text]
+        case .feedback(let feedback): [feedback.text]
+        case .close(let close): [close.reason]
+        case .reopen(let reopen): [reopen.reason]
+        case .chase(let chase): [chase.note]
+        case .answerChase(let answer): [answer.text]
+        case .note(let note): [note.text]
+        case .settle(let settle): [settle.reason]
+        case .joinTwins(let join): [join.reason]
+        case .separateTwins(let separate): [separate.reason]
+        case .tag(let tag): [tag.tag]
+        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument: []
         }
-        let text = parts.filter { !$0.isEmpty }.joined(separator: "\n")
-        return text.isEmpty ? nil : text
     }
 }

@@ -86,7 +86,7 @@ package enum Store {
         try Meta.set("replica", Int64(bitPattern: identity.replica.rawValue), db)
         try Meta.set("parent", identity.parent?.rawValue, db)
         if let parent = identity.parent {
-            try db.execute(sql: "INSERT INTO peer (site, is_parent) VALUES (?, 1)", arguments: [parent.rawValue])
+            try db.execute(sql: "INSERT INTO peer (site, node, role) VALUES (?, 0, 1)", arguments: [parent.rawValue])
         }
     }
 
@@ -140,6 +140,11 @@ package enum Store {
 
 /// Key and value facts of the node.
 enum Meta {
+    /// Arrival up to which the projection is on disk; without a value all of the log is.
+    static let projectionCursor = "projection_cursor"
+    /// Arrival up to which the search index has the log.
+    static let searchCursor = "search_cursor"
+
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
         try db.execute(
             sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

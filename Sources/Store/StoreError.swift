@@ -11,6 +11,10 @@ package enum StoreError: Error, CustomStringConvertible {
     /// A row's bytes do not match its hash any more.
     case corruptRow(arrival: Int64, dot: Dot)
     case corruptState(entity: EntityID, reason: String)
+    /// No row for that peer: it was forgotten while its session ran.
+    case unknownPeer(PeerID)
+    /// An operation was about to go to a child that takes no part in its ticket.
+    case outOfScope(dot: Dot, child: SiteCode)
     case newerSchema(path: String, found: Int, known: Int)
     /// A backup that does not hold what it says; what is wrong with it.
     case damagedBackup(path: String, findings: [String])
@@ -31,6 +35,10 @@ package enum StoreError: Error, CustomStringConvertible {
             "row \(arrival) (operation \(dot)) does not match its hash: run `banjie doctor`"
         case .corruptState(let entity, let reason):
             "the projection of \(entity) cannot be read (\(reason)): run `banjie rebuild`"
+        case .unknownPeer(let id):
+            "peer \(id) is not known any more: its session starts again"
+        case .outOfScope(let dot, let child):
+            "operation \(dot) stands in the feed of \(child), which takes no part in it: nothing was sent; run `banjie rebuild`"
         case .newerSchema(let path, let found, let known):
             "\(path) has schema \(found), this program knows \(known): use the newer program"
         case .damagedBackup(let path, let findings):

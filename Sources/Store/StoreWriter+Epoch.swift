@@ -7,13 +7,22 @@ extension StoreWriter {
     /// the start counter, in one transaction.
     /// - Returns: who the node is from now on; nil if that has not changed.
     func start(isNew: Bool, context: StoreContext) throws -> NodeIdentity? {
+        use(context.catalog)
         let epoch = isNew ? nil : EpochFile(reader.folder).read()
-        return try transaction { db, cache in
-            let judgement = Epoch.judge(epoch, try found(comparingWith: epoch, db, cache))
+        let judgement = Epoch.judge(epoch, try found(comparingWith: epoch))
+        let recovery = try reader.pendingRecovery() ?? Self.recovery(after: judgement)
+        func count(_ db: Database) throws {
             try Meta.set("start_count", Int64(bitPattern: try Incarnation.startCount(db) + 1), db)
             try Meta.set("epoch_missing", judgement == .missing && !isNew ? 1 : 0, db)
-            let recovery = try Incarnation.pending(db) ?? Self.recovery(after: judgement)
-            guard let recovery else { return nil }
+        }
+        guard let recovery else {
+            // A projection that cannot be brought up to the log keeps nobody from opening: `rebuild` mends it.
+            try transaction(folding: false) { db, _ in try count(db) }
+            forgetCache()
+            return nil
+        }
+        return try transaction { db, cache in
+            try count(db)
             let refold = Refold(catalog: context.catalog, site: reader.identity.site, now: context.now)
             return try Incarnation.begin(
                 recovery, replica: context.nextReplica, now: context.now, db: db, cache: cache, refold: refold)
@@ -28,22 +37,16 @@ extension StoreWriter {
         }
     }
 
-    private func found(comparingWith epoch: Epoch?, _ db: Database, _ cache: WriterCache) throws -> Epoch.Found {
+    private func found(comparingWith epoch: Epoch?) throws -> Epoch.Found {
         let identity = reader.identity
-        return Epoch.Found(
-            replica: identity.replica, follows: identity.follows, startCount: try Incarnation.startCount(db),
-            sequence: cache.replicas[identity.replica]?.highest ?? 0,
-            hash: try epoch.flatMap { try hash(of: Dot(identity.replica, $0.sequence), cache) }, machine: machine)
-    }
-
-    private func hash(of dot: Dot, _ cache: WriterCache) throws -> ContentHash? {
-        guard let replica = cache.replicas[dot.replica] else { return nil }
-        let find = cache.statements.findOperation
-        find.bind(1, replica.id)
-        find.bind(2, dot.sequence)
-        guard try find.step() else { return nil }
-        defer { find.reset() }
-        return ContentHash(find.blob(1))
+        return try reader.read { db in
+            let last = try StoreReader.held(of: identity.replica, upTo: UInt64(Int64.max), db)
+            let there = try epoch.flatMap { try StoreReader.held(of: identity.replica, upTo: $0.sequence, db) }
+            return Epoch.Found(
+                replica: identity.replica, follows: identity.follows, startCount: try Incarnation.startCount(db),
+                sequence: last?.sequence ?? 0, hash: there?.sequence == epoch?.sequence ? there?.hash : nil,
+                machine: machine)
+        }
     }
 
     /// Brings the epoch file up to what is durable. Costs a flush of the disk if this node has written since; to be
@@ -51,11 +54,11 @@ extension StoreWriter {
     /// - Throws: `StoreError.file`.
     package func saveEpoch() throws {
         let replica = reader.identity.replica
-        let epoch = try transaction { db, cache in
-            let sequence = cache.replicas[replica]?.highest ?? 0
+        let epoch = try reader.read { db in
+            let last = try StoreReader.held(of: replica, upTo: UInt64(Int64.max), db)
             return Epoch(
-                replica: replica, startCount: try Incarnation.startCount(db), sequence: sequence,
-                hash: try hash(of: Dot(replica, sequence), cache) ?? .zero, machine: machine)
+                replica: replica, startCount: try Incarnation.startCount(db), sequence: last?.sequence ?? 0,
+                hash: last?.hash ?? .zero, machine: machine)
         }
         guard epoch != savedEpoch else { return }
         try EpochFile(reader.folder).write(epoch)

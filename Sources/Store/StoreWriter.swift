@@ -11,11 +11,20 @@ package final class StoreWriter {
     /// A transaction that has run this long takes no further batch.
     package static let transactionMillisecondsMax = 250
 
+    /// Entities whose rows may be behind the log while a backlog comes in.
+    package static let deferredEntitiesMax = 12_000
+    /// Events that they may have together: about 20 MiB.
+    package static let deferredEventsMax = 100_000
+    /// How long they may be behind.
+    package static let deferredMillisecondsMax = 2_000
+
     package let reader: StoreReader
     /// Limits of steps by which rollups are kept. A change needs `rebuild`.
     package private(set) var catalog: Catalog
     private let pool: DatabasePool
     private var cache: WriterCache?
+    /// Whose projection was written by another call than the one that took their operations in.
+    private var unreported = MergeResult()
     /// Of the machine; goes into the epoch file.
     let machine: ContentHash?
     /// What the epoch file says; nil before the first time.
@@ -43,23 +52,94 @@ package final class StoreWriter {
     /// Makes the batches durable in one transaction, or as many of them, in order, as fit into
     /// `transactionMillisecondsMax`; `MergeResult.batchCount` says how many, at least one.
     /// - Parameter now: UTC milliseconds, for rows that say since when.
+    /// - Parameter expectingMore: more is about to come, so that entities need not be written yet: each would be written
+    ///   again and again. Readers see them as they were, for `deferredMillisecondsMax` at most; call `writeProjection`
+    ///   if nothing comes. Without it, what these batches touch is written in their transaction.
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
-    package func commit(_ batches: [MergeBatch], now: Int64) throws -> MergeResult {
-        try transaction { db, cache in
+    @discardableResult
+    package func commit(
+        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
+    ) throws -> MergeResult {
+        let result = try transaction { db, cache in
             var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             let start = ContinuousClock.now
             for batch in batches {
                 try merge.append(batch)
                 if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
+            try merge.finish(Self.extent(of: cache, expectingMore: expectingMore))
+            return merge.result
+        }
+        return reporting(result)
+    }
+
+    private static func extent(of cache: WriterCache, expectingMore: Bool) -> ProjectionExtent {
+        let isBehind = cache.projectionCursor != nil
+        guard cache.dirty.count <= deferredEntitiesMax, cache.dirtyEvents <= deferredEventsMax,
+            !isBehind || ContinuousClock.now - cache.deferredSince < .milliseconds(deferredMillisecondsMax)
+        else { return .everything }
+        if expectingMore { return .nothing }
+        return isBehind ? .touched : .everything
+    }
+
+    private func reporting(_ result: MergeResult) -> MergeResult {
+        var result = result
+        result.addTouched(unreported)
+        unreported = MergeResult()
+        return result
+    }
+
+    /// Whether operations are in the log that entities and tickets do not show yet.
+    package var isProjectionBehind: Bool { cache?.projectionCursor != nil }
+
+    /// Writes what `commit` has left for later.
+    /// - Returns: whose projection was written since the last result, be it by this call, by one that needs a whole
+    ///   projection, or when the store was opened.
+    package func writeProjection() throws -> MergeResult {
+        try catchUpProjection()
+        return reporting(MergeResult())
+    }
+
+    /// The same for calls that need a whole projection; the next result says what was written.
+    package func catchUpProjection() throws {
+        guard cache != nil else { return try read { _ in } }
+        guard isProjectionBehind else { return }
+        let result = try transaction { db, cache in
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
             try merge.finish()
             return merge.result
         }
+        unreported.addTouched(result)
+    }
+
+    /// What the tables hold; folds what an earlier process, or a transaction that failed, has left behind.
+    private func openCache(_ db: Database) throws -> WriterCache {
+        let cache = try WriterCache(db)
+        guard let cursor = cache.projectionCursor else { return cache }
+        var result = MergeResult()
+        try db.inTransaction(.immediate) {
+            let rows = try BoundStatement(
+                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
+            rows.bind(1, cursor)
+            let table = try InternTable(db)
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
+            while try rows.step() { try merge.replay(try OperationRow.read(rows, table)) }
+            try merge.finish()
+            result = merge.result
+            return .commit
+        }
+        unreported.addTouched(result)
+        return cache
     }
 
     /// Highest sequence this node's incarnation has written.
     package func lastSequence() throws -> UInt64 {
-        try read { cache in cache.replicas[reader.identity.replica]?.highest ?? 0 }
+        try reader.read { db in
+            let highest = try Int64.fetchOne(
+                db, sql: "SELECT highest FROM replica WHERE replica = ?",
+                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
+            return UInt64(bitPattern: highest ?? 0)
+        }
     }
 
     /// The CRDT state of an entity as it was last committed; nil if nothing of it has arrived. What was written lately
@@ -79,74 +159,14 @@ package final class StoreWriter {
         }
     }
 
-    /// Adds a child, and fills its feed with what its subtree takes part in. Does nothing if it is known.
-    package func register(child site: SiteCode) throws {
-        try transaction { db, _ in
-            try db.execute(
-                sql: "INSERT INTO peer (site, is_parent) VALUES (?, 0) ON CONFLICT (site) DO NOTHING",
-                arguments: [site.rawValue])
-            guard db.changesCount > 0 else { return }
-            let child = db.lastInsertedRowID
-            let entities = try Self.entities(in: site, db)
-            try db.execute(
-                sql: """
-                    INSERT INTO feed (child, position, arrival)
-                    SELECT ?1, row_number() OVER (ORDER BY arrival), arrival FROM operation
-                    WHERE entity IN (SELECT value FROM json_each(?2))
-                    """,
-                arguments: [child, "[" + entities.map(String.init).joined(separator: ",") + "]"])
-            try db.execute(
-                sql: "UPDATE peer SET feed_length = (SELECT count(*) FROM feed WHERE child = ?1) WHERE id = ?1",
-                arguments: [child])
-        }
-        // The list of children has changed: read it again.
-        cache = nil
-    }
-
-    /// Local numbers of the entities that a subtree takes part in, and of those that everybody has.
-    private static func entities(in site: SiteCode, _ db: Database) throws -> [Int64] {
-        let rows = try BoundStatement(db, "SELECT id, type, high, low, state FROM entity ORDER BY id")
-        var result: [Int64] = []
-        while try rows.step() {
-            guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(1))) else { continue }
-            switch type {
-            case .catalog, .replica: result.append(rows.integer(0))
-            case .ticket, .customer:
-                let id = EntityID(type: type, high: rows.unsigned(2), low: rows.unsigned(3))
-                guard let ticket = try? Ticket(decoding: rows.blob(4), id: id) else {
-                    throw StoreError.corruptState(entity: id, reason: "undecodable")
-                }
-                if ticket.isLetIn(within: site) { result.append(rows.integer(0)) }
-            }
-        }
-        return result
-    }
-
-    /// What the peer has said it holds durably of this node's feed to it.
-    package func saveAcknowledged(_ cursor: FeedCursor, by site: SiteCode, now: Int64) throws {
-        try transaction { db, _ in
-            try db.execute(
-                sql: """
-                    UPDATE peer SET acknowledged_position = ?, acknowledged_count = ?, acknowledged_sum = ?,
-                        last_contact = ? WHERE site = ?
-                    """,
-                arguments: [
-                    Int64(bitPattern: cursor.position), Int64(bitPattern: cursor.digest.count),
-                    cursor.digest.sum.data, now, site.rawValue,
-                ])
-        }
-    }
-
-    /// - Parameter at: UTC milliseconds of the last sign of life.
-    package func saveContact(with site: SiteCode, at: Int64) throws {
-        try transaction { db, _ in
-            try db.execute(sql: "UPDATE peer SET last_contact = ? WHERE site = ?", arguments: [at, site.rawValue])
-        }
-    }
-
     /// Moves everything from the WAL into the database file and empties the WAL.
     package func checkpoint() throws {
         try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    }
+
+    /// The tables' lists have changed behind the cache: they are read again.
+    func forgetCache() {
+        cache = nil
     }
 
     /// Runs a transaction on tables that do not belong to the merge path.
@@ -156,13 +176,14 @@ package final class StoreWriter {
 
     // MARK: Private
 
-    func transaction<Value>(_ body: (Database, WriterCache) throws -> Value) throws -> Value {
+    /// - Parameter folding: first folds what an earlier process has left behind.
+    func transaction<Value>(folding: Bool = true, _ body: (Database, WriterCache) throws -> Value) throws -> Value {
         let former = cache
         cache = nil
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
             var value: Value?
-            let current = try former ?? WriterCache(db)
+            let current = try former ?? (folding ? openCache(db) : WriterCache(db))
             try db.inTransaction(.immediate) {
                 value = try body(db, current)
                 return .commit
@@ -178,7 +199,7 @@ package final class StoreWriter {
     private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
         let current = cache
         let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
-            let cache = try current ?? WriterCache(db)
+            let cache = try current ?? openCache(db)
             return (try body(cache), cache)
         }
         cache = kept
@@ -191,7 +212,7 @@ extension StoreWriter {
     /// of the latest of the one before. (What is issued again keeps its time, so that the latest alone may be older.)
     package func lastOwnTime() throws -> HybridTimestamp {
         let identity = reader.identity
-        return try write { db in
+        return try reader.read { db in
             func latest(_ replica: ReplicaID?) throws -> UInt64 {
                 guard let replica else { return 0 }
                 let times = try Int64.fetchAll(
@@ -220,5 +241,10 @@ extension StoreWriter {
             try db.execute(
                 sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
         }
+    }
+
+    /// Makes every state that has been folded unreadable.
+    package func damageStatesForTests() throws {
+        try write { db in try db.execute(sql: "UPDATE entity SET state = x'00' WHERE operations > 0") }
     }
 }

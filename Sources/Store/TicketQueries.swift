@@ -271,7 +271,7 @@ extension StoreReader {
                 parked: try count("SELECT count(*) FROM parked"),
                 conflicts: try count("SELECT count(*) FROM ticket WHERE conflicts > 0"),
                 contested: try count("SELECT count(*) FROM ticket WHERE contested > 0"),
-                searchBacklog: last - Int(try Meta.integer("search_cursor", db) ?? 0), digest: digest)
+                searchBacklog: last - Int(try Meta.integer(Meta.searchCursor, db) ?? 0), digest: digest)
         }
     }
 
@@ -301,6 +301,8 @@ extension StoreReader {
         rows.bind(3, id.low)
         guard try rows.step() else { return nil }
         defer { rows.reset() }
+        // Its first operations are in the log and not yet folded.
+        guard rows.integer(1) > 0 else { return nil }
         do {
             return (
                 rows.integer(0), try Ticket(decoding: rows.blob(3), id: id),

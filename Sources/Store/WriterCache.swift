@@ -6,8 +6,8 @@ internal import Tickets
 /// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
 /// to the younger, and when that is full the older one is dropped.
 struct RecentWorks {
-    /// Events, which are most of the memory, that a generation may have: about 8 MiB.
-    static let generationEventsMax = 32_000
+    /// Events, which are most of the memory, that a generation may have: about 6 MiB.
+    static let generationEventsMax = 24_000
 
     private var young: [EntityID: Merge.Work] = [:]
     private var old: [EntityID: Merge.Work] = [:]
@@ -31,15 +31,22 @@ struct RecentWorks {
     }
 
     /// Only once everything touched has been written: until then an entity must not be read anew.
-    mutating func trim() {
+    /// - Parameter latest: what has been written, in the order in which it was first touched.
+    mutating func trim(latest: [Merge.Work]) {
         guard youngEvents > Self.generationEventsMax else { return }
-        old = young
-        young.removeAll(keepingCapacity: false)
+        if youngEvents <= 2 * Self.generationEventsMax {
+            old = young
+        } else {
+            // After a backlog's writing: of what it has held, the last part alone.
+            old = [:]
+            var events = 0
+            for work in latest.reversed() where events < Self.generationEventsMax {
+                old[work.ticket.id] = work
+                events += work.ticket.operationCount + 4
+            }
+        }
+        young = [:]
         youngEvents = 0
-    }
-
-    mutating func removeAll() {
-        self = RecentWorks()
     }
 }
 
@@ -55,6 +62,15 @@ final class WriterCache {
         var highest: UInt64
         var stored: UInt64
         var isChanged = false
+        /// The lowest sequence stored above the first gap behind `prefix`; 0: none, nil: not looked up.
+        var aboveGap: UInt64?
+
+        /// False if the sequence is certainly not in the log.
+        func mayHold(_ sequence: UInt64) -> Bool {
+            guard sequence <= highest else { return false }
+            guard sequence > prefix, let aboveGap else { return true }
+            return aboveGap != 0 && sequence >= aboveGap
+        }
 
         init(
             id: Int64, replica: ReplicaID, site: SiteCode?, prefix: UInt64, chain: ContentHash, highest: UInt64,
@@ -67,23 +83,24 @@ final class WriterCache {
             self.chain = chain
             self.highest = highest
             self.stored = stored
+            aboveGap = highest == prefix ? 0 : nil
         }
     }
 
     final class PeerEntry {
         let id: Int64
         let site: SiteCode
-        let isParent: Bool
+        let role: PeerRole
         var feedLength: UInt64
         var stored: UInt64
         var isChanged = false
         /// This transaction appended to what the peer has to get.
         var hasNews = false
 
-        init(id: Int64, site: SiteCode, isParent: Bool, feedLength: UInt64, stored: UInt64) {
+        init(id: Int64, site: SiteCode, role: PeerRole, feedLength: UInt64, stored: UInt64) {
             self.id = id
             self.site = site
-            self.isParent = isParent
+            self.role = role
             self.feedLength = feedLength
             self.stored = stored
         }
@@ -94,19 +111,31 @@ final class WriterCache {
     var replicas: [ReplicaID: ReplicaEntry] = [:]
     var replicasByID: [Int64: ReplicaEntry] = [:]
     var authors: [Author: Int64] = [:]
-    var peers: [SiteCode: PeerEntry] = [:]
+    var peers: [Int64: PeerEntry] = [:]
     var children: [PeerEntry] = []
-    var parent: PeerEntry?
+    var parents: [PeerEntry] = []
+    var siblings: [PeerEntry] = []
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    /// Memory that states are encoded in.
+    var scratch: [UInt8] = []
     var works = RecentWorks()
+    /// Entities that differ from their rows; all of them are in `works`. Some may have been written since.
+    var dirty: [Merge.Work] = []
+    /// Their events, which are most of what they take.
+    var dirtyEvents = 0
+    /// The projection holds the operations up to this arrival; nil if it holds all.
+    var projectionCursor: Int64?
+    /// When that was set.
+    var deferredSince = ContinuousClock.now
     let statements: WriterStatements
 
     init(_ db: Database) throws {
         statements = try WriterStatements(db)
         lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
+        projectionCursor = try Meta.integer(Meta.projectionCursor, db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
         let rows = try BoundStatement(
             db, "SELECT id, replica, site, prefix, chain, highest, stored FROM replica")
@@ -118,12 +147,13 @@ final class WriterCache {
                     chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
         }
         let peerRows = try BoundStatement(
-            db, "SELECT id, site, is_parent, feed_length, stored FROM peer ORDER BY id")
+            db, "SELECT id, site, role, feed_length, stored FROM peer ORDER BY id")
         while try peerRows.step() {
             add(
                 PeerEntry(
                     id: peerRows.integer(0), site: SiteCode(validated: peerRows.text(1)),
-                    isParent: peerRows.integer(2) != 0, feedLength: peerRows.unsigned(3), stored: peerRows.unsigned(4)))
+                    role: PeerRole(rawValue: Int(peerRows.integer(2))) ?? .child, feedLength: peerRows.unsigned(3),
+                    stored: peerRows.unsigned(4)))
         }
     }
 
@@ -133,8 +163,19 @@ final class WriterCache {
     }
 
     private func add(_ entry: PeerEntry) {
-        peers[entry.site] = entry
-        if entry.isParent { parent = entry } else { children.append(entry) }
+        peers[entry.id] = entry
+        switch entry.role {
+        case .parent: parents.append(entry)
+        case .sibling: siblings.append(entry)
+        case .child: children.append(entry)
+        }
+    }
+
+    /// Before all entities are folded anew.
+    func forgetWorks() {
+        works = RecentWorks()
+        dirty.removeAll()
+        dirtyEvents = 0
     }
 
     func replica(_ replica: ReplicaID) throws -> ReplicaEntry {
@@ -189,9 +230,12 @@ final class WriterStatements {
     let findEntity: BoundStatement
     let insertEntity: BoundStatement
     let updateEntity: BoundStatement
+    let findBehind: BoundStatement
     let insertFeed: BoundStatement
+    let insertMember: BoundStatement
     let updatePeer: BoundStatement
     let updateReceived: BoundStatement
+    let updateKnown: BoundStatement
     let park: BoundStatement
     let insertTicket: BoundStatement
     let updateTicket: BoundStatement
@@ -223,13 +267,17 @@ final class WriterStatements {
         insertEntity = try prepare("INSERT INTO entity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
         updateEntity = try prepare(
             "UPDATE entity SET operations = ?2, digest = ?3, facts = ?4, state = ?5 WHERE id = ?1")
+        findBehind = try prepare(
+            "SELECT sequence, hash FROM operation WHERE replica = ?1 AND sequence > ?2 ORDER BY sequence")
+        insertMember = try prepare("INSERT OR IGNORE INTO member (site, entity) VALUES (?1, ?2)")
         insertFeed = try prepare("INSERT INTO feed VALUES (?1, ?2, ?3)")
         updatePeer = try prepare("UPDATE peer SET feed_length = ?2, stored = ?3 WHERE id = ?1")
         updateReceived = try prepare(
             """
-            UPDATE peer SET received_feed = ?2, received_position = ?3, received_count = ?4, received_sum = ?5,
-                last_contact = ?6 WHERE id = ?1
+            UPDATE peer SET received_position = ?2, received_count = ?3, received_sum = ?4, last_contact = ?5
+            WHERE id = ?1
             """)
+        updateKnown = try prepare("UPDATE peer SET received_known = ?2, last_contact = ?3 WHERE id = ?1")
         park = try prepare(
             """
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)

@@ -17,6 +17,8 @@ struct EventDraft {
     var entity: EntityID?
     var occurred: Int64?
     var row: UInt64 = 0
+    /// What an `open` gives the ticket to be called by; read from the operation, not kept in the state.
+    var label: String?
 
     /// A short text as the state keeps it; nil for one that is too long and stays in its operation.
     static func code(_ text: String) -> String? {
@@ -102,6 +104,11 @@ struct Label: Hashable, Comparable {
 
     static func == (left: Label, right: Label) -> Bool { order(left.text, right.text) == 0 }
     static func < (left: Label, right: Label) -> Bool { order(left.text, right.text) < 0 }
+
+    /// The same bytes; most texts that differ already differ in length.
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && order(left, right) == 0
+    }
 
     /// Negative, zero or positive by the bytes, over the strings' own storage: this runs for every look-up in a table.
     static func order(_ left: String, _ right: String) -> Int {

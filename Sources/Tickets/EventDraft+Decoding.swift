@@ -1,4 +1,17 @@
-internal import Replication
+package import Replication
+
+/// What a ticket takes from an operation's body, read before the ticket is at hand: bodies can be read on another thread
+/// than the one that merges.
+package struct OperationReading: Sendable {
+    let draft: EventDraft
+
+    package init(_ operation: Operation) {
+        draft = EventDraft(decoding: operation)
+    }
+
+    /// What an `open` gives the ticket to be called by.
+    package var number: String? { draft.label }
+}
 
 extension EventDraft {
     /// What the state keeps of an operation's body; opaque if this version cannot read it.

@@ -46,7 +46,7 @@ extension Ticket {
         }
         place(event, seen: header.seen)
         for site in header.scope { letIn(site.rawValue) }
-        letIn(header.author.site.rawValue)
+        letInText(authors[Int(event.author)].site)
         if event.known == .transfer, let site = draft.site { letIn(site.rawValue) }
     }
 
@@ -67,14 +67,17 @@ extension Ticket {
         for dot in header.seen { internReplica(dot.replica) }
         if let dot = draft.first { internReplica(dot.replica) }
         if let dot = draft.second { internReplica(dot.replica) }
-        internText(header.author.name)
-        internText(header.author.site.rawValue)
-        internText(header.author.department)
+        let knownAuthor = knownIndex(of: header.author)
+        if knownAuthor == nil {
+            internText(header.author.name)
+            internText(header.author.site.rawValue)
+            internText(header.author.department)
+        }
         for site in header.scope { internText(site.rawValue) }
         if let text = draft.text { internText(text) }
         if let site = draft.site { internText(site.rawValue) }
         if let department = draft.department, !department.isEmpty { internText(department) }
-        internAuthor(header.author)
+        if knownAuthor == nil { internAuthor(header.author) }
     }
 
     private mutating func internReplica(_ replica: ReplicaID) {
@@ -97,7 +100,7 @@ extension Ticket {
 
     private mutating func internText(_ text: String) {
         let index = lowerBound(text)
-        if index < texts.endIndex, Label.order(texts[index].text, text) == 0 { return }
+        if index < texts.endIndex, Label.isSame(texts[index].text, text) { return }
         texts.insert(Label(text: text), at: index)
         guard index < texts.count - 1 else { return }
         let moved = UInt32(index)
@@ -125,7 +128,10 @@ extension Ticket {
 
     mutating func letIn(_ site: String) {
         internText(site)
-        let text = textIndex(site)
+        letInText(textIndex(site))
+    }
+
+    private mutating func letInText(_ text: UInt32) {
         let index = siteTexts.firstIndex { $0 >= text } ?? siteTexts.endIndex
         if index < siteTexts.endIndex, siteTexts[index] == text { return }
         siteTexts.insert(text, at: index)
@@ -139,9 +145,19 @@ extension Ticket {
     }
 
     private func authorIndex(_ author: Author) -> UInt32 {
-        let entry = entry(of: author)
-        guard let index = authors.firstIndex(of: entry) else { preconditionFailure("authors are interned before use") }
+        guard let index = knownIndex(of: author) else { preconditionFailure("authors are interned before use") }
         return UInt32(index)
+    }
+
+    /// A ticket has few authors: comparing them is less work than looking up three texts.
+    private func knownIndex(of author: Author) -> Int? {
+        authors.firstIndex { entry in
+            entry.role == author.role.rawValue && entry.level == author.level.rawValue
+                && entry.catalogVersion == author.catalogVersion
+                && Label.isSame(texts[Int(entry.name)].text, author.name)
+                && Label.isSame(texts[Int(entry.site)].text, author.site.rawValue)
+                && Label.isSame(texts[Int(entry.department)].text, author.department)
+        }
     }
 
     private func replicaIndex(_ replica: ReplicaID) -> UInt32 {

@@ -31,13 +31,18 @@ package struct Ticket: Hashable, Sendable {
     /// Takes an operation in. Never refuses, does not depend on order, and a repetition changes nothing. Kinds that
     /// this version does not know and bodies it cannot read count as opaque events. O(operations) to insert.
     package mutating func apply(_ operation: Operation) {
+        apply(operation, OperationReading(operation))
+    }
+
+    /// - Parameter reading: of this operation.
+    package mutating func apply(_ operation: Operation, _ reading: OperationReading) {
         precondition(operation.entity == id, "an operation is applied to its own ticket only")
         guard !contains(operation.dot) else { return }
         let header = EventHeader(
             dot: operation.dot, previous: operation.previous, seen: operation.seen.entries, time: operation.time,
             author: operation.author, scope: operation.scope, kind: operation.kind.rawValue,
             isCritical: operation.isCritical)
-        insert(header, EventDraft(decoding: operation))
+        insert(header, reading.draft)
     }
 
     /// The join of two states: what applying all operations of both gives.

@@ -62,7 +62,7 @@ struct Peer: AsyncParsableCommand {
         try await wait { runtime.addresses.sync != nil && runtime.isUp }
         try Self.say(Ready(address: runtime.addresses.sync ?? ""))
         let (node, until) = (runtime.node, until)
-        try await wait { node.links.all[Workload.region]?.receivedOperations ?? 0 >= until }
+        try await wait { link(node)?.receivedOperations ?? 0 >= until }
         report.durable = Instant.monotonic()
         report.processorSecondsToDurable = Double(Instant.processor() - processor) / 1e9
         try await wait(every: 20) { try node.reader.searchBacklog() == 0 }
@@ -70,18 +70,21 @@ struct Peer: AsyncParsableCommand {
         report.peakMebibytes = Machine.peakMebibytes()
         try await node.administer { try $0.checkpoint() }
         report.checkpointed = Instant.monotonic()
-        report.wireBytes = node.links.all[Workload.region]?.receivedBytes ?? 0
+        report.wireBytes = link(node)?.receivedBytes ?? 0
         report.databaseBytes = Machine.fileBytes(DataFolder(path: data).database)
     }
 
     private func send(_ runtime: NodeRuntime, _ report: inout Report, _ processor: UInt64) async throws {
         let (node, until) = (runtime.node, until)
-        try await wait { node.links.all[Workload.province]?.acknowledgedPosition ?? 0 >= until }
+        try await wait { link(node)?.acknowledgedPosition ?? 0 >= until }
         report.durable = Instant.monotonic()
         report.processorSecondsToDurable = Double(Instant.processor() - processor) / 1e9
         report.peakMebibytes = Machine.peakMebibytes()
-        report.wireBytes = node.links.all[Workload.province]?.sentBytes ?? 0
+        report.wireBytes = link(node)?.sentBytes ?? 0
     }
+
+    /// The only link of such a node.
+    private func link(_ node: SyncNode) -> LinkTable.Status? { node.links.all.values.first }
 
     private func wait(every milliseconds: Int = 5, _ condition: () throws -> Bool) async throws {
         let end = Instant.monotonic() + 600 * 1_000_000_000

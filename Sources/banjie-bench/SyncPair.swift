@@ -23,14 +23,22 @@ struct SyncPair {
         let senderFolder = DataFolder(path: sender)
         try await Self.enrol(province: DataFolder(path: template), region: senderFolder)
         let (writer, reader) = try Store.open(senderFolder)
-        for origin in 1...Workload.originCount { try writer.register(child: Workload.site(origin)) }
+        var peers: [PeerID] = []
+        for origin in 1...Workload.originCount {
+            let site = Workload.site(origin)
+            try writer.register(child: site)
+            let hello = SyncMessage.Hello(
+                version: 1, site: site, replica: workload.announcements[origin - 1].dot.replica,
+                wallMilliseconds: Workload.startMilliseconds, run: 1)
+            peers.append(try writer.meet(hello, role: .child, now: Workload.startMilliseconds).id)
+        }
         var hasher = ContentHasher()
         var positions = [UInt64](repeating: 0, count: Workload.originCount)
         func batch(_ origin: Int, _ operations: [Replication.Operation]) -> MergeBatch {
             positions[origin - 1] += UInt64(operations.count)
             let end = FeedCursor(feed: operations[0].dot.replica, position: positions[origin - 1])
             return MergeBatch(
-                source: .peer(Workload.site(origin), end: end), operations: operations,
+                source: .peer(peers[origin - 1], .backlog(end)), operations: operations,
                 hashes: operations.map { hasher.hash($0) })
         }
         var waiting = workload.announcements.enumerated().map { batch($0 + 1, [$1]) }
@@ -45,6 +53,7 @@ struct SyncPair {
         }
         if !waiting.isEmpty { _ = try writer.commit(waiting, now: Workload.startMilliseconds) }
         while try writer.advanceSearch() > 0 {}
+        while try writer.mergeSearch() {}
         try writer.checkpoint()
         let counts = try reader.counts()
         guard counts.parked == 0 else { throw BenchError("\(counts.parked) operations were parked") }

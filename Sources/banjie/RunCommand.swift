@@ -15,12 +15,12 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         try await Session.run(options) { session in
             let logger = Logger(label: "banjie")
-            let runtime = try NodeRuntime(folder: session.folder, logger: logger)
+            let node = NodeService(folder: session.folder, logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [
                         .init(
-                            service: runtime, successTerminationBehavior: .gracefullyShutdownGroup,
+                            service: node, successTerminationBehavior: .gracefullyShutdownGroup,
                             failureTerminationBehavior: .gracefullyShutdownGroup)
                     ],
                     gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -58,17 +58,27 @@ final class ImportOffice {
         return result
     }
 
+    private func meet(_ other: ImportOffice) async throws -> PeerID {
+        let hello = SyncMessage.Hello(
+            version: 1, site: other.site, replica: other.node.identity.replica, wallMilliseconds: 0, run: 1)
+        let role: PeerRole = site.parent == other.site ? .parent : .child
+        return try await node.meet(hello, role: role).id
+    }
+
     /// Takes what the other has for this office since the last time.
     func take(from other: ImportOffice) async throws {
         var cursor = received[other.site] ?? FeedCursor(feed: other.node.identity.replica)
-        while let batch = try other.node.reader.nextBatch(for: site, after: cursor) {
-            let source = other.site
+        let own = try await meet(other)
+        let mine = try await other.meet(self)
+        while let batch = try other.node.reader.nextBatch(for: mine, after: cursor).batch {
             try await node.administer { writer in
                 var hasher = ContentHasher()
                 let hashes = batch.operations.map { hasher.hash($0) }
                 _ = try writer.commit(
-                    [MergeBatch(source: .peer(source, end: batch.end), operations: batch.operations, hashes: hashes)],
-                    now: 0)
+                    [
+                        MergeBatch(
+                            source: .peer(own, .backlog(batch.end)), operations: batch.operations, hashes: hashes)
+                    ], now: 0)
             }
             cursor = batch.end
         }

@@ -26,7 +26,8 @@ private final class RecordingRuntime: RuntimeControl {
         #expect(status.degraded == [Degradation(reason: .peerDisconnected, peer: "zj")])
         #expect((status.tickets, status.overdue, status.isRunning) == (1, 0, false))
         #expect(status.peers.first?.toSend == 2)
-        api.node.links.update(SiteCode(validated: "zj")) { $0.isConnected = true }
+        let parent = try #require(try api.node.reader.peer(SiteCode(validated: "zj")))
+        api.node.links.update(parent.id) { $0.isConnected = true }
         let connected: NodeStatus = try await api.answer("GET", "status")
         #expect(connected.degraded.isEmpty)
     }

@@ -11,11 +11,11 @@ import Testing
         name: ReplicaID(1), operations: (1...9).map { MemoryFeed.operation($0, of: ReplicaID(1)) })
 
     static func decode(_ frame: [UInt8]) throws(DecodingFailure) -> SyncMessage {
-        var hasher = ContentHasher()
+        var decoder = SyncDecoder()
         guard let count = try SyncCodec.messageBytes(prefix: frame), frame.count == SyncCodec.prefixBytes + count else {
             throw .truncated(at: frame.count)
         }
-        return try SyncCodec.decode(Array(frame.dropFirst(SyncCodec.prefixBytes)), hasher: &hasher)
+        return try decoder.decode(Array(frame.dropFirst(SyncCodec.prefixBytes)))
     }
 
     static func batch(_ operations: [Operation]) -> OutgoingBatch {
@@ -41,16 +41,57 @@ import Testing
         return writer.bytes
     }
 
+    static let entities = (1...3).map { EntityID(type: .ticket, high: .max, low: UInt64($0)) }
     static let messages: [SyncMessage] = [
         .hello(
             SyncMessage.Hello(
                 version: 1, site: SiteCode(validated: "xihu.hz.zj"), replica: ReplicaID(.max), wallMilliseconds: 5,
-                received: feed.cursor(at: 3))),
+                run: 9, follows: ReplicaID(4))),
         .hello(
             SyncMessage.Hello(
-                version: 2, site: SiteCode(validated: "zj"), replica: ReplicaID(1), wallMilliseconds: 0, received: nil,
-                acceptsZstd: false)),
-        .ack(position: 7, digest: feed.cursor(at: 7).digest), .caughtUp(position: 9),
+                version: 2, site: SiteCode(validated: "zj"), replica: ReplicaID(1), wallMilliseconds: 0,
+                acceptsZstd: false, run: 1)),
+        .resume(
+            SyncMessage.Resume(
+                received: FeedProgress(
+                    cursor: feed.cursor(at: 3),
+                    intervals: [FeedInterval(start: 5, end: 7, digest: feed.cursor(at: 7, from: 5).digest)]),
+                held: HeldOperation(sequence: 4, hash: feed.cursor(at: 1).digest.sum), isEmpty: false)),
+        .resume(SyncMessage.Resume(received: nil, held: nil, isEmpty: true)),
+        .ack(.live, position: 7, digest: feed.cursor(at: 7).digest), .caughtUp, .rebase(feed.cursor(at: 9)),
+        .probe(sequence: 7), .probeAnswer(nil),
+        .probeAnswer(HeldOperation(sequence: 2, hash: feed.cursor(at: 1).digest.sum)),
+        .auditRequest(
+            AuditRequest(
+                number: 1, content: .summarise(AuditRange(low: EntityKey(entities[0]), high: EntityKey(entities[2]))))),
+        .auditRequest(AuditRequest(number: 2, content: .summarise(.all))),
+        .auditRequest(AuditRequest(number: 3, content: .list(entities, after: Dot(ReplicaID(1), 2)))),
+        .auditRequest(AuditRequest(number: 4, content: .fetch([Dot(ReplicaID(1), 2), Dot(ReplicaID(3), 4)]))),
+        .auditReply(
+            AuditReply(
+                number: 1,
+                content: .parts([
+                    RangeDigest(
+                        range: AuditRange(low: nil, high: EntityKey(entities[1])), entityCount: 3,
+                        digest: feed.cursor(at: 3).digest),
+                    RangeDigest(
+                        range: AuditRange(low: EntityKey(entities[1]), high: nil), entityCount: 0, digest: .empty),
+                ]))),
+        .auditReply(
+            AuditReply(
+                number: 2, content: .leaf([EntityDigest(entity: entities[0], digest: feed.cursor(at: 2).digest)]))),
+        .auditReply(
+            AuditReply(
+                number: 3,
+                content: .operations(
+                    [
+                        EntityOperations(
+                            entity: entities[0],
+                            entries: [.init(dot: Dot(ReplicaID(1), 2), hash: feed.cursor(at: 1).digest.sum)]),
+                        EntityOperations(entity: entities[1], entries: []),
+                    ], isCut: true))),
+        .auditReply(AuditReply(number: 4, content: .sent(2))), .auditCall,
+        .auditDone(found: 3, unresolved: 1, isRepaired: true),
         .clock(originMilliseconds: 1_800_000_000_000, echoMilliseconds: 0), .bye(.paused, reason: "管理员暂停"),
     ]
 
@@ -64,16 +105,49 @@ import Testing
         }
     }
 
-    @Test("a batch reads back with its hashes, compressed or not", arguments: [true, false])
-    func batches(compressed: Bool) throws {
-        let sent = try #require(Self.feed.batch(after: Self.feed.cursor(at: 2)))
-        guard case .batch(let batch) = try Self.decode(SyncCodec.encode(sent, compressed: compressed)) else {
+    @Test("a batch reads back with its hashes, compressed or not", arguments: [BatchCoding.zstd, .plain])
+    func batches(coding: BatchCoding) throws {
+        let sent = try #require(Self.feed.batch(after: 2))
+        guard case .batch(let batch) = try Self.decode(SyncCodec.encode(sent, coding: coding)) else {
             return #expect(Bool(false), "a batch was sent")
         }
         var hasher = ContentHasher()
         #expect(batch.operations == sent.operations && batch.remaining == sent.remaining)
         #expect(batch.start == sent.start && batch.end == sent.end)
         #expect(batch.hashes == sent.operations.map { hasher.hash($0) })
+    }
+
+    @Test("batches of a session lean on those before them, and read back; a frame can begin anew at any of them")
+    func streams() throws {
+        var compressor = StreamCompressor()
+        var decoder = SyncDecoder()
+        var sizes: [Int] = []
+        for round in 0..<6 {
+            if round == 4 { compressor.reset() }
+            let sent = try #require(Self.feed.batch(after: round))
+            let frame = try SyncCodec.encode(sent, with: &compressor)
+            sizes.append(frame.count)
+            guard case .batch(let batch) = try decoder.decode(Array(frame.dropFirst(SyncCodec.prefixBytes))) else {
+                return #expect(Bool(false), "a batch was sent")
+            }
+            #expect(batch.operations == sent.operations)
+        }
+        #expect(sizes[1] < sizes[0] && sizes[4] > sizes[3])
+    }
+
+    @Test("a block of a session's frame is refused without what it leans on, and one that unpacks to too much")
+    func brokenStreams() throws {
+        var compressor = StreamCompressor()
+        _ = try SyncCodec.encode(try #require(Self.feed.batch(after: 0)), with: &compressor)
+        let second = try SyncCodec.encode(try #require(Self.feed.batch(after: 3)), with: &compressor)
+        var decoder = SyncDecoder()
+        #expect(throws: DecodingFailure.self) { try decoder.decode(Array(second.dropFirst(SyncCodec.prefixBytes))) }
+        var bomb = StreamCompressor()
+        let (block, isStart) = bomb.compress([UInt8](repeating: 7, count: 3 * SyncLimits.messageBytesMax))
+        var decompressor = StreamDecompressor()
+        #expect(throws: DecodingFailure.self) {
+            try decompressor.decompress(block, isStart: isStart, countMax: SyncLimits.messageBytesMax)
+        }
     }
 
     @Test("a code of Bye that this version does not know is an unspecified one")
@@ -101,13 +175,13 @@ import Testing
     @Test("a message cut at any byte is refused")
     func truncated() throws {
         var frames = try Self.messages.map(SyncCodec.encode)
-        frames.append(try SyncCodec.encode(Self.batch(Self.feed.operations), compressed: true))
-        frames.append(try SyncCodec.encode(Self.batch(Self.feed.operations), compressed: false))
-        var hasher = ContentHasher()
+        frames.append(try SyncCodec.encode(Self.batch(Self.feed.operations), coding: .zstd))
+        frames.append(try SyncCodec.encode(Self.batch(Self.feed.operations), coding: .plain))
+        var decoder = SyncDecoder()
         for frame in frames {
             for count in SyncCodec.prefixBytes..<frame.count {
                 #expect(throws: DecodingFailure.self, "cut at \(count)") {
-                    try SyncCodec.decode(Array(frame[SyncCodec.prefixBytes..<count]), hasher: &hasher)
+                    try decoder.decode(Array(frame[SyncCodec.prefixBytes..<count]))
                 }
             }
         }
@@ -116,11 +190,11 @@ import Testing
     @Test("changed bytes give a message or a failure, never a trap", arguments: 0..<40 as Range<UInt64>)
     func mutated(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
-        var hasher = ContentHasher()
+        var decoder = SyncDecoder()
         let frames =
             try Self.messages.map(SyncCodec.encode) + [
-                SyncCodec.encode(Self.batch(Self.feed.operations), compressed: true),
-                SyncCodec.encode(Self.batch(Self.feed.operations), compressed: false),
+                SyncCodec.encode(Self.batch(Self.feed.operations), coding: .zstd),
+                SyncCodec.encode(Self.batch(Self.feed.operations), coding: .plain),
             ]
         for frame in frames {
             for _ in 0..<60 {
@@ -134,7 +208,7 @@ import Testing
                     }
                 }
                 do throws(DecodingFailure) {
-                    let message = try SyncCodec.decode(bytes, hasher: &hasher)
+                    let message = try decoder.decode(bytes)
                     var session = SyncSessionTests.established()
                     _ = session.handle(message, now: SyncSessionTests.at(5))
                 } catch {
@@ -304,9 +378,8 @@ import Testing
         message.clock.originMilliseconds = .min
         let clock = try Self.frame(message)
         #expect(throws: DecodingFailure.invalid(field: "clock")) { try Self.decode(clock) }
-        message.hello.site = "zj"
-        message.hello.received.sum = .init(repeating: 0, count: 32)
-        message.hello.received.count = .max
+        message.rebase.cursor.sum = .init(repeating: 0, count: 32)
+        message.rebase.cursor.count = .max
         let cursor = try Self.frame(message)
         #expect(throws: DecodingFailure.invalid(field: "cursor.position")) { try Self.decode(cursor) }
     }

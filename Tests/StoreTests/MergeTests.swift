@@ -6,7 +6,7 @@ import Tickets
 
 @Suite struct MergeTests {
     /// A branch opens tickets, transfers them to another region, which answers; the province chases.
-    private func history(tickets: Int) throws -> [[Operation]] {
+    func history(tickets: Int) throws -> [[Operation]] {
         var branch = Office("xihu.hz.zj", replica: 11, announced: true)
         var region = Office("nb.zj", replica: 12, announced: true)
         var province = Office("zj", replica: 13, announced: true)
@@ -95,11 +95,12 @@ import Tickets
         let store = try TestStore("zj", replica: 13)
         let child = SiteCode(validated: "hz.zj")
         try store.writer.register(child: child)
+        let peer = try store.meet(child, replica: 99)
         let foreign = try history(tickets: 1)[1]
         let cursor = FeedCursor(feed: ReplicaID(99), position: 3, digest: .empty)
-        let result = try store.commit(foreign, from: .peer(child, end: cursor))
+        let result = try store.commit(foreign, from: .peer(peer, .backlog(cursor)))
         #expect(result.insertedCount == 0 && result.parkedCount == foreign.count)
-        #expect(try store.reader.peer(child)?.received == cursor as FeedCursor?)
+        #expect(try store.reader.peer(child)?.received == FeedProgress(cursor: cursor))
     }
 
     @Test("the same dot with other bytes is refused, and nothing of its batch is applied")
@@ -123,10 +124,12 @@ import Tickets
         let wz = SiteCode(validated: "wz.zj")
         for child in [hz, nb, wz] { try store.writer.register(child: child) }
         let logs = try history(tickets: 2)
-        try store.commit(logs[0], from: .peer(hz, end: FeedCursor(feed: ReplicaID(11), position: 1)))
-        func feed(_ site: SiteCode) throws -> [Operation] {
-            try store.reader.nextBatch(for: site, after: FeedCursor(feed: store.reader.identity.replica))?.operations
-                ?? []
+        let source = try store.meet(hz, replica: 11)
+        try store.commit(logs[0], from: .peer(source, .backlog(FeedCursor(feed: ReplicaID(11), position: 1))))
+        func feed(_ site: SiteCode) throws -> [Replication.Operation] {
+            let peer = try #require(try store.reader.peer(site))
+            return try store.reader.nextBatch(for: peer.id, after: FeedCursor(feed: store.reader.identity.replica))
+                .batch?.operations ?? []
         }
         // What came from a child is not sent back to it; the other region gets the history behind the announcement.
         #expect(try feed(hz).isEmpty)
@@ -150,16 +153,23 @@ import Tickets
         }
         try store.commit(office.log)
         let start = FeedCursor(feed: ReplicaID(11))
-        let all = try #require(try store.reader.nextBatch(for: parent, after: start))
+        let peer = try #require(try store.reader.peer(parent)).id
+        let all = try #require(try store.reader.nextBatch(for: peer, after: start).batch)
+        func vouched(_ cursor: FeedCursor) throws -> FeedCursor? {
+            try store.reader.vouch(for: FeedProgress(cursor: cursor), isPeerEmpty: false, by: peer).cursor
+        }
         #expect(all.operations.count == 6 && all.end.position == 6)
-        #expect(try store.reader.vouch(for: all.end, by: parent) == all.end)
-        try store.writer.saveAcknowledged(all.end, by: parent, now: 0)
+        #expect(try vouched(all.end) == all.end)
+        try store.writer.saveAcknowledged(all.end, by: peer, now: 0)
         var wrong = all.end
         wrong.digest = SetDigest(count: 6, sum: .zero)
-        #expect(try store.reader.vouch(for: wrong, by: parent) == start)
+        #expect(try vouched(wrong) == nil)
         var other = all.end
         other.feed = ReplicaID(12)
-        #expect(try store.reader.vouch(for: other, by: parent) == start)
+        #expect(try vouched(other) == nil)
+        // Only who has nothing at all gets everything.
+        #expect(try vouched(start) == nil)
+        #expect(try store.reader.vouch(for: nil, isPeerEmpty: true, by: peer).cursor == start)
         #expect(try store.reader.peer(parent)?.toSendCount == 0)
     }
 
@@ -178,14 +188,15 @@ import Tickets
         #expect(try store.reader.counts().searchBacklog == 0)
     }
 
-    @Test("a row whose bytes have changed on disk is not sent")
+    @Test("a row whose bytes have changed on disk is left out of its batch, which says so by the row's hash")
     func corruption() throws {
         let store = try TestStore("hz.zj", replica: 11, parent: "zj")
         try store.commit([announcement("hz.zj", replica: 11)])
         try store.writer.damageForTests(arrival: 1)
-        #expect(throws: StoreError.self) {
-            try store.reader.nextBatch(for: SiteCode(validated: "zj"), after: FeedCursor(feed: ReplicaID(11)))
-        }
+        let peer = try #require(try store.reader.peer(SiteCode(validated: "zj")))
+        let part = try store.reader.nextBatch(for: peer.id, after: FeedCursor(feed: ReplicaID(11)))
+        #expect(part.damaged == [1] && part.batch?.operations.isEmpty == true && part.batch?.omitted.count == 1)
+        #expect(part.batch?.end.digest.count == 1)
     }
 
     @Test("a second process on the same folder is refused and the first is named")

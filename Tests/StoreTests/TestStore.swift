@@ -37,6 +37,15 @@ final class TestStore {
         try writer.commit([batch(operations, from: source)], now: now)
     }
 
+    /// A child that has said who it is.
+    func meet(_ site: SiteCode, replica: UInt64) throws -> PeerID {
+        try writer.meet(
+            SyncMessage.Hello(
+                version: 1, site: site, replica: ReplicaID(replica), wallMilliseconds: 0, run: 1),
+            role: .child, now: Office.start
+        ).id
+    }
+
     /// Everything the projection holds, as text that can be compared.
     func projection() throws -> String {
         try reader.projectionForTests()

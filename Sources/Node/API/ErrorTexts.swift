@@ -106,6 +106,8 @@ extension StoreError {
     var status: Int {
         switch self {
         case .folderInUse: 503
+        case .unknownPeer: 404
+        case .outOfScope: 500
         case .notInitialised: 404
         case .alreadyInitialised, .conflictingHistory: 409
         case .damagedBackup, .backupOfOtherSite: 422
@@ -125,6 +127,8 @@ extension StoreError {
         case .damagedBackup: "damagedBackup"
         case .backupOfOtherSite: "backupOfOtherSite"
         case .file: "file"
+        case .unknownPeer: "unknownPeer"
+        case .outOfScope: "outOfScope"
         }
     }
 
@@ -146,6 +150,13 @@ extension StoreError {
                 "操作 \(dot) 与已存的内容不同，整批未写入。请运行 banjie doctor。",
                 "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`."
             )
+        case .unknownPeer(let peer):
+            phrase = Phrase(
+                "对端 \(peer) 已被移除，其会话将重新开始。", "Peer \(peer) has been forgotten; its session starts again.")
+        case .outOfScope(let dot, let child):
+            phrase = Phrase(
+                "操作 \(dot) 不在 \(child) 的范围内，未发送。请运行 banjie rebuild。",
+                "Operation \(dot) is outside the scope of \(child) and was not sent. Run `banjie rebuild`.")
         case .corruptRow(let arrival, let dot):
             phrase = Phrase(
                 "第 \(arrival) 行（操作 \(dot)）与其哈希不符。请运行 banjie doctor。",

@@ -1,4 +1,5 @@
 internal import Foundation
+package import Replication
 package import Logging
 package import Store
 package import Transport
@@ -17,6 +18,10 @@ package struct NodeConfiguration: Sendable, Hashable {
     package var advertisedHost = "127.0.0.1"
     /// Parents to dial, in order of preference.
     package var parents: [TransportAddress] = []
+    /// Other nodes of this site to dial: the second one of a province.
+    package var siblings: [TransportAddress] = []
+    /// What is set for links, by the peer's site.
+    package var links: [SiteCode: LinkSettings] = [:]
     /// Department of commands that name none.
     package var department = "SVC"
     package var logLevel = Logger.Level.info
@@ -25,7 +30,8 @@ package struct NodeConfiguration: Sendable, Hashable {
     package init() {}
 
     static let keys = [
-        "name", "listen", "enrolment", "console", "advertisedHost", "parents", "department", "log", "clock",
+        "name", "listen", "enrolment", "console", "advertisedHost", "parents", "siblings", "links", "department", "log",
+        "clock",
     ]
 
     /// - Throws: `FileProblem` with the line.
@@ -42,6 +48,16 @@ package struct NodeConfiguration: Sendable, Hashable {
                 throw yaml.problem(at: "parents", "HOST:PORT for every parent, not \(text)")
             }
             parents.append(address)
+        }
+        for text in try yaml.strings("siblings") {
+            guard let address = Self.parse(text) else {
+                throw yaml.problem(at: "siblings", "HOST:PORT for every sibling, not \(text)")
+            }
+            siblings.append(address)
+        }
+        for section in try yaml.sections("links") {
+            let (site, settings) = try Self.link(section)
+            links[site] = settings
         }
         department = try yaml.string("department") ?? department
         if let text = try yaml.string("log") {
@@ -78,6 +94,36 @@ package struct NodeConfiguration: Sendable, Hashable {
         return host.isEmpty ? nil : .hostPort(host, Int(port))
     }
 
+    /// Least that a link may be given: a message of the smallest backlog batch in a second or so.
+    static let linkKibibytesMin: Int64 = 1
+    static let windowKibibytesMin: Int64 = 64
+
+    private static func link(_ section: YAMLReader) throws(FileProblem) -> (SiteCode, LinkSettings) {
+        try section.allow(["site", "kibibytesPerSecond", "windowKibibytes"])
+        guard let site = SiteCode(try section.requiredString("site")) else {
+            throw section.problem(at: "site", "site is the code of a peer's site, as `banjie sync status` shows it")
+        }
+        var settings = LinkSettings.standard
+        if let rate = try section.integer("kibibytesPerSecond") {
+            guard (linkKibibytesMin...1 << 30).contains(rate) else {
+                throw section.problem(at: "kibibytesPerSecond", "at least \(linkKibibytesMin) KiB a second")
+            }
+            settings.bytesPerSecondMax = Int(rate) * 1_024
+        }
+        if let window = try section.integer("windowKibibytes") {
+            let most = Int64(SyncLimits.unacknowledgedBytesMax / 1_024)
+            guard (windowKibibytesMin...most).contains(window) else {
+                throw section.problem(at: "windowKibibytes", "between \(windowKibibytesMin) and \(most) KiB")
+            }
+            settings.windowBytes = Int(window) * 1_024
+        }
+        return (site, settings)
+    }
+
+    func link(to site: SiteCode) -> LinkSettings {
+        links[site] ?? .standard
+    }
+
     private static func address(
         _ yaml: YAMLReader, _ key: String, default fallback: TransportAddress?
     ) throws(FileProblem) -> TransportAddress? {
@@ -105,6 +151,10 @@ package struct NodeConfiguration: Sendable, Hashable {
         if !parents.isEmpty {
             lines.append("parents:")
             lines += parents.map { "  - \"\(text($0))\"" }
+        }
+        if !siblings.isEmpty {
+            lines.append("siblings:")
+            lines += siblings.map { "  - \"\(text($0))\"" }
         }
         if let clock {
             lines += [

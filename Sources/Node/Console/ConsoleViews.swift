@@ -115,8 +115,9 @@ struct ConsoleViews: Sendable {
 
     /// Whether the line to the parent stands concerns everybody who works on tickets.
     private func describeLine(of state: ConsoleState, into frame: inout Frame, _ words: ConsoleWords) {
-        guard let parent = state.node.identity.parent else { return }
-        let status = state.node.links.all[parent]
+        guard state.node.identity.parent != nil else { return }
+        let links = state.node.links.all.values
+        let status = links.first(where: \.isConnected) ?? links.max { $0.since < $1.since }
         guard status?.isConnected != true else {
             frame.lineText = words["line_up"]
             return

@@ -99,7 +99,7 @@ struct SyncPages: Sendable {
         let links = state.node.links.all
         var model = Model()
         for peer in peers.prefix(ConsoleLimits.peersMax) {
-            model.peers.append(Self.row(peer, links[peer.site], words, now: now))
+            model.peers.append(Self.row(peer, links[peer.id], words, now: now))
         }
         model.hasPeers = !model.peers.isEmpty
         model.parkedCount = parked.count
@@ -124,7 +124,7 @@ struct SyncPages: Sendable {
             toGet = "\(remaining) (\(words.filled("known_since", age)))"
         }
         return PeerRow(
-            site: peer.site.rawValue, kind: words[peer.isParent ? "peer_parent" : "peer_child"],
+            site: peer.site.rawValue, kind: words["peer_\(peer.role)"],
             state: words[isPaused ? "link_paused" : isConnected ? "link_connected" : "link_disconnected"],
             stateClass: isPaused ? "warn" : isConnected ? (peer.toSendCount > 0 ? "busy" : "ok") : "over",
             since: words.time(link?.since), toSend: String(peer.toSendCount), toGet: toGet,

@@ -5,7 +5,7 @@ package import Tickets
 /// What a replica has to tell others once something is durable.
 package struct ReplicaEffects: Sendable {
     /// Peers whose feed has grown: their sessions read on.
-    package var advancedPeers: [SiteCode] = []
+    package var advancedPeers: [PeerID] = []
     /// Tickets touched, for deadlines and whoever watches.
     package var touched: [EntityID] = []
     /// Tickets among them for which this site owes a receipt.
@@ -96,10 +96,11 @@ package final class Replica {
     package func execute(_ command: TicketCommand, by author: Author, now: Int64) throws -> Executed {
         let reader = reader
         let ticket = try command.ticket.flatMap { try writer.state(of: $0) }
+        let twin = try command.twin.flatMap { try writer.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
-            ticket: { id in (try? reader.state(of: id)) ?? nil })
+            ticket: { id in id == twin?.id ? twin : nil })
         let drafts = try decide(command, on: ticket, context: context)
         let operations = drafts.enumerated().map { index, draft in
             draft.operation(
@@ -111,8 +112,11 @@ package final class Replica {
     }
 
     /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.
-    package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
-        let result = try writer.commit(batches, now: now)
+    /// - Parameter expectingMore: see `StoreWriter.commit`.
+    package func merge(
+        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
+    ) throws -> ReplicaEffects {
+        let result = try writer.commit(batches, now: now, expectingMore: expectingMore)
         clock.observe(result.latest, wall: now)
         if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({
             $0.dot.replica == self.identity.replica
@@ -160,6 +164,15 @@ package final class Replica {
             hashes.append(hasher.hash(operation))
         }
         return MergeBatch(source: .local, operations: operations, hashes: hashes)
+    }
+}
+
+extension TicketCommand {
+    /// The second ticket that it is about.
+    fileprivate var twin: EntityID? {
+        if case .join(let other, _) = action { return other }
+        if case .separate(let other, _) = action { return other }
+        return nil
     }
 }
 

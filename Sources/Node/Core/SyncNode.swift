@@ -20,10 +20,15 @@ package actor SyncNode {
     /// Who wants to hear of commits.
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
+    /// Random, new with every start: tells a restart from a copy.
+    package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
+    private nonisolated let searchAccess = StoreAccess()
 
     private let replica: Replica
     private var isIndexingPlanned = false
+    private var isIndexing = false
+    private var isProjectionPlanned = false
     private var searchPostponements = 0
     private var isEpochPlanned = false
     /// By the clock that never steps.
@@ -55,6 +60,12 @@ package actor SyncNode {
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
+        do {
+            try replica.writer.catchUpProjection()
+        } catch {
+            // What is there can still be read, and built anew.
+            logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Commands
@@ -83,17 +94,73 @@ package actor SyncNode {
         try body(replica.writer)
     }
 
+    /// Bookkeeping that needs no projection: cursors, acknowledgements, audits.
+    func record<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
+        try body(replica.writer)
+    }
+
+    /// Finds or makes the row of a peer that has said who it is.
+    func meet(
+        _ hello: SyncMessage.Hello, role: PeerRole
+    ) throws -> (id: PeerID, standing: SyncSession.PeerStanding) {
+        try replica.writer.meet(hello, role: role, now: clock.now())
+    }
+
+    /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
+    func note(damaged arrivals: [Int64]) {
+        do {
+            let now = clock.now()
+            for arrival in arrivals where try replica.writer.noteDamaged(arrival: arrival, now: now) {
+                logger.error(
+                    "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
+                    metadata: ["arrival": "\(arrival)"])
+            }
+        } catch {
+            logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Recovery
+
+    /// How often a child's word may make this node take a new incarnation.
+    static let recoveryMillisecondsMin: Int64 = 86_400_000
+
+    /// Called once the store has to be opened anew, under a new incarnation.
+    private var onRecovery: (@Sendable () -> Void)?
+
+    func onRecovery(_ body: @escaping @Sendable () -> Void) {
+        onRecovery = body
+    }
+
+    /// A peer has proved that this store does not hold the end of its own history.
+    func recover(_ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole) {
+        do {
+            let now = clock.now()
+            let record = try reader.incarnation()
+            guard role != .child || now - record.since > Self.recoveryMillisecondsMin || record.follows == nil else {
+                logger.error("a child says again that this store was restored: look into that child first")
+                return
+            }
+            try replica.writer.setPendingRecovery(PendingRecovery(reason: reason, common: common))
+            onRecovery?()
+        } catch {
+            logger.error("a new incarnation cannot be prepared", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Merging
 
     /// Queues a batch of a peer, in the order of the calls; it shares its transaction with what else has arrived.
+    /// - Parameter place: what becomes durable of the peer's feed with it.
     /// - Parameter completion: called once, when the batch is durable or has failed; must not block.
     package nonisolated func merge(
-        _ batch: ReceivedBatch, from site: SiteCode, completion: @escaping @Sendable (Result<Void, any Error>) -> Void
+        _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID,
+        completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
+        let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
         let entry = ApplyQueue.Entry(
-            batch: MergeBatch(
-                source: .peer(site, end: batch.end), operations: batch.operations, hashes: batch.hashes),
-            bytes: batch.wireBytes, completion: completion)
+            batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
+            isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -105,8 +172,12 @@ package actor SyncNode {
     private func drain() {
         let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
         guard !entries.isEmpty else { return }
-        commit(entries)
+        let isMoreComing = ApplyQueue.isMoreComing(behind: entries) || !applyQueue.isEmpty
+        commit(entries, expectingMore: isMoreComing)
         lastMerge = NodeClock.monotonic()
+        if replica.writer.isProjectionBehind {
+            if isMoreComing { writeProjectionSoon() } else { writeProjection() }
+        }
         advanceSearchSoon()
         if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
@@ -114,11 +185,12 @@ package actor SyncNode {
         }
     }
 
-    private func commit(_ entries: [ApplyQueue.Entry]) {
+    private func commit(_ entries: [ApplyQueue.Entry], expectingMore: Bool) {
         var rest = entries[...]
         do {
+            for entry in entries where entry.isRepair { try heal(entry.batch) }
             while !rest.isEmpty {
-                let effects = try replica.merge(rest.map(\.batch), now: clock.now())
+                let effects = try replica.merge(rest.map(\.batch), now: clock.now(), expectingMore: expectingMore)
                 for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
                 rest = rest.dropFirst(effects.batchCount)
                 follow(effects, isLocal: false)
@@ -128,15 +200,26 @@ package actor SyncNode {
         }
     }
 
+    /// Among what peers send outside their feeds may be sound copies of rows that are damaged here.
+    private func heal(_ batch: MergeBatch) throws {
+        let damaged = Set(try reader.damaged().map(\.dot))
+        guard !damaged.isEmpty else { return }
+        try replica.writer.catchUpProjection()
+        for (operation, hash) in zip(batch.operations, batch.hashes) where damaged.contains(operation.dot) {
+            guard try replica.writer.heal(operation, hash: hash, now: clock.now()) else { continue }
+            logger.notice("a damaged row was healed", metadata: ["operation": "\(operation.dot)"])
+        }
+    }
+
     /// One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
     private func commitOneByOne(_ entries: ArraySlice<ApplyQueue.Entry>, after failure: any Error) {
         guard entries.count > 1 else {
             for entry in entries { entry.completion(.failure(failure)) }
             return
         }
-        var failed: Set<SiteCode> = []
+        var failed: Set<PeerID> = []
         for entry in entries {
-            guard case .peer(let site, _) = entry.batch.source, !failed.contains(site) else {
+            guard case .peer(let peer, _) = entry.batch.source, !failed.contains(peer) else {
                 entry.completion(.failure(failure))
                 continue
             }
@@ -145,9 +228,35 @@ package actor SyncNode {
                 entry.completion(.success(()))
                 follow(effects, isLocal: false)
             } catch {
-                failed.insert(site)
+                failed.insert(peer)
                 entry.completion(.failure(error))
             }
+        }
+    }
+
+    // MARK: Projection
+
+    /// How long the projection waits for a peer that has said that it has more.
+    static let projectionDelayMilliseconds = 200
+
+    private func writeProjectionSoon() {
+        guard !isProjectionPlanned else { return }
+        isProjectionPlanned = true
+        Task {
+            try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
+            isProjectionPlanned = false
+            guard replica.writer.isProjectionBehind else { return }
+            // While more waits, the transactions themselves see to it.
+            if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
+        }
+    }
+
+    /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
+    package func writeProjection() {
+        do {
+            follow(ReplicaEffects(try replica.writer.writeProjection()), isLocal: false)
+        } catch {
+            logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
         }
     }
 
@@ -210,25 +319,37 @@ package actor SyncNode {
         Task {
             try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
             isIndexingPlanned = false
-            advanceSearch()
+            await advanceSearch()
         }
     }
 
-    private func advanceSearch() {
-        let isBusy = !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+    private var isBusy: Bool {
+        !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+    }
+
+    /// Texts are read on another thread, the next step's while this one's go into the index.
+    private func advanceSearch() async {
         if isBusy, searchPostponements < Self.searchPostponementsMax {
             searchPostponements += 1
             return advanceSearchSoon()
         }
+        guard !isIndexing else { return }
+        isIndexing = true
+        defer { isIndexing = false }
         searchPostponements = 0
+        let (reader, access) = (reader, searchAccess)
         do {
-            guard try replica.writer.advanceSearch() > 0, !isIndexingPlanned else { return }
-            // Between two steps whoever waits gets a turn.
-            isIndexingPlanned = true
-            Task {
-                self.isIndexingPlanned = false
-                self.advanceSearch()
-            }
+            var step = try await access.run { try reader.searchStep() }
+            guard !step.isEmpty else { return }
+            repeat {
+                let end = step.end
+                async let next = access.run { try reader.searchStep(after: end) }
+                try replica.writer.advanceSearch(step)
+                // Between two steps whoever waits gets a turn.
+                step = try await next
+                if isBusy { return advanceSearchSoon() }
+            } while !step.isEmpty
+            while !isBusy, try replica.writer.mergeSearch() { await Task.yield() }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
         }
@@ -241,6 +362,7 @@ package actor SyncNode {
         guard identity.parent != nil, isCaughtUp != value else { return }
         isCaughtUp = value
         guard value else { return }
+        if replica.writer.isProjectionBehind { writeProjection() }
         var waiting: [EntityID] = []
         do {
             try reader.forEachAwaitingReceipt { if $0.isLetIn(identity.site) { waiting.append($0.id) } }
@@ -274,12 +396,17 @@ package actor SyncNode {
 
 /// Batches that wait for a transaction. Effects are never run under the lock.
 final class ApplyQueue: Sendable {
-    /// Bytes, as they came over the wire, that may wait for their transaction.
-    static let bytesMax = 16 * 1024 * 1024
+    /// Bytes of decoded operations, some ten times what they were on the wire, that may wait for their transaction.
+    static let bytesMax = 8 * 1024 * 1024
 
     struct Entry: Sendable {
         var batch: MergeBatch
         var bytes: Int
+        /// The peer has said that it has more.
+        var isMoreComing: Bool
+        /// Waits behind what others do now.
+        var isBacklog: Bool
+        var isRepair: Bool
         var completion: @Sendable (Result<Void, any Error>) -> Void
     }
 
@@ -297,11 +424,26 @@ final class ApplyQueue: Sendable {
     /// - Returns: true if somebody has to start draining.
     func push(_ entry: Entry) -> Bool {
         state.withLock { state in
-            state.entries.append(entry)
+            // Of one link, live batches stay in order among each other, and so do those of its backlog.
+            if !entry.isBacklog, let index = state.entries.firstIndex(where: \.isBacklog) {
+                state.entries.insert(entry, at: index)
+            } else {
+                state.entries.append(entry)
+            }
             state.bytes += entry.bytes
             defer { state.isDraining = true }
             return !state.isDraining
         }
+    }
+
+    /// Whether a peer has said, with its last batch among these, that it has more.
+    static func isMoreComing(behind entries: [Entry]) -> Bool {
+        var known: Set<PeerID> = []
+        for entry in entries.reversed() {
+            guard case .peer(let peer, _) = entry.batch.source, known.insert(peer).inserted else { continue }
+            if entry.isMoreComing { return true }
+        }
+        return false
     }
 
     /// The next entries, together not more than this many operations (but at least one entry).
@@ -334,7 +476,7 @@ final class ApplyQueue: Sendable {
 package final class Subscribers: Sendable {
     private struct State {
         var next = 0
-        var listeners: [Int: @Sendable ([SiteCode]) -> Void] = [:]
+        var listeners: [Int: @Sendable ([PeerID]) -> Void] = [:]
     }
 
     private let state = Mutex(State())
@@ -343,7 +485,7 @@ package final class Subscribers: Sendable {
 
     /// - Parameter listener: called after a commit with the peers whose feed has grown; must not block.
     /// - Returns: a number to cancel with.
-    package func add(_ listener: @escaping @Sendable ([SiteCode]) -> Void) -> Int {
+    package func add(_ listener: @escaping @Sendable ([PeerID]) -> Void) -> Int {
         state.withLock { state in
             state.next += 1
             state.listeners[state.next] = listener
@@ -355,13 +497,13 @@ package final class Subscribers: Sendable {
         _ = state.withLock { $0.listeners.removeValue(forKey: number) }
     }
 
-    func publish(peers: [SiteCode]) {
+    func publish(peers: [PeerID]) {
         let listeners = state.withLock { Array($0.listeners.values) }
         for listener in listeners { listener(peers) }
     }
 }
 
-/// How each peer's link stands, for `sync status` and the console.
+/// How each peer's link stands, by the peer's row, for `sync status` and the console.
 package final class LinkTable: Sendable {
     package struct Status: Sendable, Hashable {
         package var isConnected = false
@@ -380,17 +522,38 @@ package final class LinkTable: Sendable {
         package var sentBytes: UInt64 = 0
         /// Of this node's feed to the peer, what the peer holds durably.
         package var acknowledgedPosition: UInt64 = 0
+        package var acknowledgedCount: UInt64 = 0
+        /// Operations a second that came, and that the peer has made durable.
+        package var receivedRate = OperationRate()
+        package var acknowledgedRate = OperationRate()
+        package var isAuditing = false
+        /// What the last audit of this side's found, and how many there were since the start.
+        package var lastAudit: AuditOutcome?
+        package var auditCount = 0
+
+        mutating func received(_ operations: UInt64, now: Int64) {
+            receivedOperations += operations
+            receivedRate.add(operations, now: now)
+        }
+
+        mutating func acknowledged(_ cursor: FeedCursor, now: Int64) {
+            if acknowledgedCount > 0, cursor.digest.count > acknowledgedCount {
+                acknowledgedRate.add(cursor.digest.count - acknowledgedCount, now: now)
+            }
+            acknowledgedPosition = cursor.position
+            acknowledgedCount = cursor.digest.count
+        }
 
         package init() {}
     }
 
-    private let state = Mutex<[SiteCode: Status]>([:])
+    private let state = Mutex<[PeerID: Status]>([:])
 
     package init() {}
 
-    package var all: [SiteCode: Status] { state.withLock { $0 } }
+    package var all: [PeerID: Status] { state.withLock { $0 } }
 
-    package func update(_ site: SiteCode, _ change: (inout Status) -> Void) {
-        state.withLock { change(&$0[site, default: Status()]) }
+    package func update(_ peer: PeerID, _ change: (inout Status) -> Void) {
+        state.withLock { change(&$0[peer, default: Status()]) }
     }
 }

@@ -6,25 +6,40 @@ internal import Store
 internal import Synchronization
 internal import Transport
 
-/// Dials the parent, again and again with full jitter, and takes the sessions that children bring.
+/// Dials parents and siblings, again and again with full jitter, and takes the sessions that others bring.
 actor LinkSupervisor {
+    /// Milliseconds a peer may take to answer the session's request.
+    static let answerMillisecondsMax: Int64 = 10_000
+    /// A node that lives with a parent further down its list looks this often whether a preferred one is back.
+    static let preferredLookMilliseconds: Int64 = 60_000
+    /// Between two audits with the same peer.
+    static let auditIntervalMilliseconds: Int64 = 86_400_000
+    /// Starts of a peer's process that are remembered, to tell a copy from a restart.
+    static let rememberedRunsMax = 8
+    /// Incarnations whose starts are remembered.
+    static let rememberedReplicasMax = 8_192
+
+    private struct Session {
+        var site: SiteCode
+        var replica: ReplicaID?
+    }
+
     private let node: SyncNode
     private let keys: KeyFolder
-    private let parents: [TransportAddress]
+    private let configuration: NodeConfiguration
     private let logger: Logger
     private let access = StoreAccess()
     private var paused: Set<SiteCode> = []
-    private var controls: [SiteCode: LinkControl] = [:]
-    private var wakers: [SiteCode: AsyncStream<Void>.Continuation] = [:]
+    private var sessions: [ObjectIdentifier: (control: LinkControl, session: Session)] = [:]
+    private var runs: [ReplicaID: [UInt64]] = [:]
+    private var wakers: [Int: (site: SiteCode, waker: AsyncStream<Void>.Continuation)] = [:]
+    private var nextWaker = 0
     private var isStopping = false
 
-    /// Milliseconds a parent may take to answer the session's request.
-    static let answerMillisecondsMax: Int64 = 10_000
-
-    init(node: SyncNode, keys: KeyFolder, parents: [TransportAddress], logger: Logger) {
+    init(node: SyncNode, keys: KeyFolder, configuration: NodeConfiguration, logger: Logger) {
         self.node = node
         self.keys = keys
-        self.parents = parents
+        self.configuration = configuration
         self.logger = logger
     }
 
@@ -32,66 +47,113 @@ actor LinkSupervisor {
 
     func pause(_ site: SiteCode) {
         paused.insert(site)
-        node.links.update(site) { $0.isPaused = true }
-        controls[site]?.end(.paused, "paused by an administrator")
+        updateStatus(of: site) { $0.isPaused = true }
+        end(site, .paused, "paused by an administrator")
     }
 
     func resume(_ site: SiteCode) {
         paused.remove(site)
-        node.links.update(site) { $0.isPaused = false }
-        wakers[site]?.yield()
+        updateStatus(of: site) { $0.isPaused = false }
+        dialNow(site)
     }
 
     /// Ends the present wait for the next dial.
     func dialNow(_ site: SiteCode) {
-        wakers[site]?.yield()
+        for entry in wakers.values where entry.site == site { entry.waker.yield() }
+    }
+
+    /// Starts an audit with every connected node of a site.
+    /// - Returns: how many there are.
+    func audit(_ site: SiteCode, _ purpose: RangeAudit.Purpose) -> Int {
+        let reached = sessions.values.filter { $0.session.site == site && $0.session.replica != nil }
+        for entry in reached { entry.control.audit(purpose) }
+        return reached.count
     }
 
     /// A certificate is renewed when dialling: a session that outlives two thirds of it is ended for that.
     func redialIfRenewalIsDue(_ parent: SiteCode) throws {
         guard Renewal.isDue(try keys.certificate(), now: NodeClock.system()) else { return }
-        controls[parent]?.end(.superseded, "the certificate is due for renewal")
-        wakers[parent]?.yield()
+        end(parent, .superseded, "the certificate is due for renewal")
+        dialNow(parent)
     }
 
     func stop() {
         isStopping = true
-        for control in controls.values { control.end(.shuttingDown, "the node is shutting down") }
-        for waker in wakers.values { waker.finish() }
+        for entry in sessions.values { entry.control.end(.shuttingDown, "the node is shutting down") }
+        for entry in wakers.values { entry.waker.finish() }
+    }
+
+    private func end(_ site: SiteCode, _ code: ByeCode, _ reason: String) {
+        for entry in sessions.values where entry.session.site == site { entry.control.end(code, reason) }
+    }
+
+    // MARK: Admission
+
+    /// A peer has said who it is: its former session ends. A process that was replaced by another of the same
+    /// incarnation and comes back is one of two that run from copies of one disk.
+    /// - Returns: false for such a one.
+    func admit(_ hello: SyncMessage.Hello, site: SiteCode, control: LinkControl) -> Bool {
+        if runs.count > Self.rememberedReplicasMax { runs.removeAll() }
+        var known = runs[hello.replica, default: []]
+        if known.last != hello.run {
+            if known.contains(hello.run) {
+                logger.error(
+                    "two nodes run under one incarnation: this one is told to take a new one",
+                    metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
+                runs[hello.replica] = known.filter { $0 != hello.run }
+                return false
+            }
+            known.append(hello.run)
+            runs[hello.replica] = Array(known.suffix(Self.rememberedRunsMax))
+        }
+        for entry in sessions.values
+        where entry.control !== control && entry.session.site == site && entry.session.replica == hello.replica {
+            entry.control.end(.superseded, "a newer session of the same node took over")
+        }
+        sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: hello.replica))
+        return true
     }
 
     // MARK: Dialling
 
-    /// Runs until stopped or cancelled.
-    func dialParent(_ parent: SiteCode) async {
+    /// Keeps a session with one of these addresses, in order of preference, until stopped or cancelled.
+    func dial(_ site: SiteCode, role: PeerRole, addresses: [TransportAddress]) async {
         var backoff = Backoff()
         var generator = SystemRandomNumberGenerator()
         let (wakes, waker) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        wakers[parent] = waker
+        nextWaker += 1
+        let number = nextWaker
+        wakers[number] = (site, waker)
+        defer { wakers[number] = nil }
         var wakeIterator = wakes.makeAsyncIterator()
         var lastFailure: String?
-        noteDisconnected(parent, failure: nil)
+        noteDisconnected(site, failure: nil)
         while !Task.isCancelled, !isStopping {
-            if paused.contains(parent) {
+            if paused.contains(site) {
                 guard await wakeIterator.next() != nil else { break }
                 continue
             }
-            var failure = "no address of the parent is configured: set `parents` in node.yaml"
-            for address in parents {
-                let result = await runSession(with: parent, at: address)
-                failure = result.failure
+            var failures: [String] = []
+            for (index, address) in addresses.enumerated() where !isStopping {
+                let result = await runSession(
+                    with: site, role: role, at: address, preferred: Array(addresses[..<index]))
+                failures.append(result.failure)
                 if result.wasEstablished {
                     backoff.reset()
                     lastFailure = nil
+                    failures = [result.failure]
                     break
                 }
             }
-            await node.setCaughtUp(false)
-            noteDisconnected(parent, failure: failure)
+            let failure =
+                failures.isEmpty
+                ? "no address is configured: set `parents` in node.yaml" : failures.joined(separator: "; ")
+            if role == .parent { await node.setCaughtUp(false) }
+            noteDisconnected(site, failure: failure)
             guard !Task.isCancelled, !isStopping else { break }
             // The same failure over and over is said once.
             if failure != lastFailure {
-                logger.notice("no session with the parent", metadata: ["peer": "\(parent)", "reason": "\(failure)"])
+                logger.notice("no session", metadata: ["peer": "\(site)", "reason": "\(failure)"])
                 lastFailure = failure
             }
             let delay = backoff.nextDelayMilliseconds(using: &generator)
@@ -102,21 +164,20 @@ actor LinkSupervisor {
             _ = await wakeIterator.next()
             timer.cancel()
         }
-        wakers[parent] = nil
     }
 
     private func runSession(
-        with parent: SiteCode, at address: TransportAddress
+        with site: SiteCode, role: PeerRole, at address: TransportAddress, preferred: [TransportAddress]
     ) async -> (failure: String, wasEstablished: Bool) {
         do {
-            let uri = "banjie://\(parent)/"
-            let connection = try await HTTP2Client.connect(
-                to: address, tls: try keys.clientContext(), expectedPeer: .uri(uri), logger: logger)
+            let connection = try await connect(to: address, site)
             defer { Task { await connection.close() } }
-            try await Renewal.renewIfDue(keys: keys, site: node.identity.site, over: connection, logger: logger)
+            if role == .parent {
+                try await Renewal.renewIfDue(keys: keys, site: node.identity.site, over: connection, logger: logger)
+            }
             let stream = try await connection.open(
                 HTTP2RequestHead(
-                    method: "POST", authority: parent.rawValue, path: SyncRoute.path,
+                    method: "POST", authority: site.rawValue, path: SyncRoute.path,
                     headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
             let timer = Task {
                 try await Task.sleep(for: .milliseconds(Self.answerMillisecondsMax))
@@ -129,28 +190,45 @@ actor LinkSupervisor {
                 let body = try await stream.collect(bytesMax: 4_096)
                 return ("\(address) answers \(status): \(String(buffer: body))", false)
             }
-            let ending = await run(stream, site: parent)
+            let control = LinkControl()
+            let look = preferred.isEmpty ? nil : Task { await returnToPreferred(preferred, site, control) }
+            defer { look?.cancel() }
+            let ending = await run(stream, site: site, role: role, isDialer: true, control: control)
             return ("\(ending.reason)", ending.wasEstablished)
         } catch {
             return ("\(address): \(error)", false)
         }
     }
 
+    private func connect(to address: TransportAddress, _ site: SiteCode) async throws -> HTTP2Connection {
+        try await HTTP2Client.connect(
+            to: address, tls: try keys.clientContext(), expectedPeer: .uri("banjie://\(site)/"), logger: logger)
+    }
+
+    /// Ends a session with a parent further down the list once one before it answers again.
+    private func returnToPreferred(
+        _ addresses: [TransportAddress], _ site: SiteCode, _ control: LinkControl
+    ) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(Self.preferredLookMilliseconds))
+            for address in addresses where !Task.isCancelled {
+                guard let connection = try? await connect(to: address, site) else { continue }
+                await connection.close()
+                return control.end(.superseded, "the preferred parent \(address) answers again")
+            }
+        }
+    }
+
     // MARK: Sessions
 
-    /// Takes a session that a child has opened, until it ends.
-    func accept(_ stream: HTTP2Stream, from site: SiteCode) async {
+    /// Takes a session that a child or sibling has opened, until it ends.
+    func accept(_ stream: HTTP2Stream, from site: SiteCode, role: PeerRole) async {
         do {
             if isStopping { return try refuse(stream, 503, "the node is shutting down") }
             if paused.contains(site) { return try refuse(stream, 503, "paused by an administrator") }
-            if try await access.run({ try node.reader.peer(site) }) == nil {
-                // A valid certificate of a child that was enrolled before this store was made.
-                try await node.administer { try $0.register(child: site) }
-            }
             try stream.respond(
                 HTTP2ResponseHead(status: 200, headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
-            let ending = await run(stream, site: site)
-            noteDisconnected(site, failure: ending.reason)
+            let ending = await run(stream, site: site, role: role, isDialer: false, control: LinkControl())
             logger.notice("session ended", metadata: ["peer": "\(site)", "reason": "\(ending.reason)"])
         } catch {
             logger.warning("a session was not taken", metadata: ["peer": "\(site)", "error": "\(error)"])
@@ -162,24 +240,61 @@ actor LinkSupervisor {
         try stream.respond(HTTP2ResponseHead(status: status), body: ByteBuffer(string: reason))
     }
 
-    private func run(_ stream: HTTP2Stream, site: SiteCode) async -> PeerLink.Ending {
-        // A node that dials again while its former session hangs has lost it.
-        controls[site]?.end(.superseded, "a newer session of the same site took over")
-        let control = LinkControl()
-        controls[site] = control
-        let link = PeerLink(node: node, site: site, stream: stream, access: access, logger: logger)
+    private func run(
+        _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, isDialer: Bool, control: LinkControl
+    ) async -> PeerLink.Ending {
+        let key = ObjectIdentifier(control)
+        sessions[key] = (control, Session(site: site, replica: nil))
+        let link = PeerLink(
+            node: node, supervisor: self, site: site, role: role, isDialer: isDialer,
+            settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
+        // Whoever dialled looks after the audits, so that the two do not do it twice.
+        let audits = isDialer ? Task { await auditDaily(control) } : nil
         let ending = await link.run(control: control)
-        if controls[site] === control { controls[site] = nil }
+        audits?.cancel()
+        let replica = sessions.removeValue(forKey: key)?.session.replica
+        noteDisconnected(site, replica: replica, failure: ending.reason)
         return ending
     }
 
-    private func noteDisconnected(_ site: SiteCode, failure: String?) {
-        guard controls[site] == nil else { return }
+    private func auditDaily(_ control: LinkControl) async {
+        while !Task.isCancelled {
+            // Spread, so that a province's nodes do not all do it in the same minute.
+            let delay = Int64.random(in: Self.auditIntervalMilliseconds * 9 / 10...Self.auditIntervalMilliseconds)
+            try? await Task.sleep(for: .milliseconds(delay))
+            if !Task.isCancelled { control.audit(.repair) }
+        }
+    }
+
+    /// - Parameter replica: the node whose session ended; nil for whichever of the site was met last.
+    private func noteDisconnected(_ site: SiteCode, replica: ReplicaID? = nil, failure: String?) {
+        guard !sessions.values.contains(where: { $0.session.site == site && $0.session.replica == replica }) else {
+            return
+        }
         let now = node.clock.now()
-        node.links.update(site) { status in
+        updateStatus(of: site, replica: replica) { status in
             if status.isConnected || status.since == 0 { status.since = now }
             status.isConnected = false
+            status.isAuditing = false
             status.lastFailure = failure
+        }
+    }
+
+    private func updateStatus(
+        of site: SiteCode, replica: ReplicaID? = nil, _ change: @escaping @Sendable (inout LinkTable.Status) -> Void
+    ) {
+        let (node, access, logger) = (node, access, logger)
+        Task {
+            do {
+                let peers = try await access.run { try node.reader.peers() }.filter { $0.site == site }
+                if let replica, let peer = peers.first(where: { $0.node == replica }) {
+                    node.links.update(peer.id, change)
+                } else if let peer = peers.first {
+                    node.links.update(peer.id, change)
+                }
+            } catch {
+                logger.error("the peers cannot be read", metadata: ["error": "\(error)"])
+            }
         }
     }
 }

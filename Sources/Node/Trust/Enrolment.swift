@@ -89,13 +89,14 @@ package enum Enrolment {
     static let authorityDays = 3_650
     static let leafDays = 30
 
-    /// Makes a token for a site directly below this node.
+    /// Makes a token for a site directly below this node, or for a second node of a province.
     /// - Parameter addresses: what the running node's listeners are bound to.
     package static func makeToken(
         node: SyncNode, folder: DataFolder, site: SiteCode, addresses: RuntimeAddresses,
         validMilliseconds: Int64 = tokenMilliseconds
     ) async throws -> String {
-        guard site.parent == node.identity.site else {
+        // A token for the node's own site makes a second node of it.
+        guard site.parent == node.identity.site || (site == node.identity.site && site.parent == nil) else {
             throw EnrolmentError.notAChild(site: site.rawValue, parent: node.identity.site)
         }
         let keys = KeyFolder(folder)
@@ -131,7 +132,7 @@ package enum Enrolment {
         let authorityChain = try authorityRequest.map {
             try authority.signAuthority($0, expecting: uri, nowMilliseconds: now, days: authorityDays)
         }
-        try await node.administer { try $0.register(child: site) }
+        if site != node.identity.site { try await node.administer { try $0.register(child: site) } }
         return EnrolmentAnswer(
             chainPEM: chain, authorityChainPEM: authorityChain, provinceKey: try keys.read(.provinceKey))
     }

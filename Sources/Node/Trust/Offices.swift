@@ -67,10 +67,11 @@ package enum Offices {
             let issuer = NodeURI(host: token.issuer), let address = NodeConfiguration.parse(token.enrolmentAddress),
             let parent = NodeConfiguration.parse(token.syncAddress)
         else { throw EnrolmentError.unreadableToken }
-        guard site.parent?.rawValue == token.issuer else { throw EnrolmentError.unreadableToken }
+        let isSibling = site == SiteCode(token.issuer) && site.parent == nil
+        guard isSibling || site.parent?.rawValue == token.issuer else { throw EnrolmentError.unreadableToken }
         let nodeKey = try makePrivateKeyPEM()
-        // Branches sign nobody.
-        let authorityKey = site.depth < 3 ? try makePrivateKeyPEM() : nil
+        // Branches sign nobody, and of a province's nodes only the first.
+        let authorityKey = site.depth < 3 && !isSibling ? try makePrivateKeyPEM() : nil
         let request = EnrolmentRequest(
             secret: token.secret, leafRequestPEM: try CertificateRequest(uri: uri, privateKeyPEM: nodeKey).pem,
             authorityRequestPEM: try authorityKey.map { try CertificateRequest(uri: uri, privateKeyPEM: $0).pem })
@@ -86,7 +87,7 @@ package enum Offices {
             try keys.write(.authority, chain)
         }
         var options = options
-        options.configuration.parents = [parent]
+        if isSibling { options.configuration.siblings = [parent] } else { options.configuration.parents = [parent] }
         return try await finish(folder: folder, site: site, parent: site.parent, options: options)
     }
 

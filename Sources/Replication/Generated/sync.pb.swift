@@ -28,6 +28,50 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+package nonisolated enum WireLane: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Contiguous from the cursor.
+  case backlog // = 0
+
+  /// From the feed's head as it was when the session began; digests count from there.
+  case live // = 1
+
+  /// Single operations outside the feed's order; positions only number the batches.
+  case repair // = 2
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .backlog
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .backlog
+    case 1: self = .live
+    case 2: self = .repair
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .backlog: return 0
+    case .live: return 1
+    case .repair: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [WireLane] = [
+    .backlog,
+    .live,
+    .repair,
+  ]
+
+}
+
 package nonisolated struct WireMessage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -83,6 +127,70 @@ package nonisolated struct WireMessage: Sendable {
     set {content = .clock(newValue)}
   }
 
+  package var resume: WireResume {
+    get {
+      if case .resume(let v)? = content {return v}
+      return WireResume()
+    }
+    set {content = .resume(newValue)}
+  }
+
+  package var probe: WireProbe {
+    get {
+      if case .probe(let v)? = content {return v}
+      return WireProbe()
+    }
+    set {content = .probe(newValue)}
+  }
+
+  package var probeAnswer: WireProbeAnswer {
+    get {
+      if case .probeAnswer(let v)? = content {return v}
+      return WireProbeAnswer()
+    }
+    set {content = .probeAnswer(newValue)}
+  }
+
+  package var auditRequest: WireAuditRequest {
+    get {
+      if case .auditRequest(let v)? = content {return v}
+      return WireAuditRequest()
+    }
+    set {content = .auditRequest(newValue)}
+  }
+
+  package var auditReply: WireAuditReply {
+    get {
+      if case .auditReply(let v)? = content {return v}
+      return WireAuditReply()
+    }
+    set {content = .auditReply(newValue)}
+  }
+
+  package var auditCall: WireAuditCall {
+    get {
+      if case .auditCall(let v)? = content {return v}
+      return WireAuditCall()
+    }
+    set {content = .auditCall(newValue)}
+  }
+
+  package var auditDone: WireAuditDone {
+    get {
+      if case .auditDone(let v)? = content {return v}
+      return WireAuditDone()
+    }
+    set {content = .auditDone(newValue)}
+  }
+
+  package var rebase: WireRebase {
+    get {
+      if case .rebase(let v)? = content {return v}
+      return WireRebase()
+    }
+    set {content = .rebase(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -92,13 +200,21 @@ package nonisolated struct WireMessage: Sendable {
     case caughtUp(WireCaughtUp)
     case bye(WireBye)
     case clock(WireClock)
+    case resume(WireResume)
+    case probe(WireProbe)
+    case probeAnswer(WireProbeAnswer)
+    case auditRequest(WireAuditRequest)
+    case auditReply(WireAuditReply)
+    case auditCall(WireAuditCall)
+    case auditDone(WireAuditDone)
+    case rebase(WireRebase)
 
   }
 
   package init() {}
 }
 
-/// The first message of each side.
+/// The first message of each side: who it is.
 package nonisolated struct WireHello: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -115,7 +231,27 @@ package nonisolated struct WireHello: Sendable {
   /// Sender's wall clock, UTC milliseconds.
   package var wallMilliseconds: Int64 = 0
 
-  /// What the sender holds of the receiver's feed; absent at the first meeting.
+  /// True if the sender takes compressed columns.
+  package var acceptsZstd: Bool = false
+
+  /// Random, new with every start of the sender's process.
+  package var run: UInt64 = 0
+
+  /// The incarnation that the present one follows; 0 for none.
+  package var follows: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The second message of each side: what it holds of the other.
+package nonisolated struct WireResume: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Contiguous from the beginning of the receiver's feed; absent if the sender holds nothing of it.
   package var received: WireCursor {
     get {_received ?? WireCursor()}
     set {_received = newValue}
@@ -125,8 +261,16 @@ package nonisolated struct WireHello: Sendable {
   /// Clears the value of `received`. Subsequent reads from it will return its default value.
   package mutating func clearReceived() {self._received = nil}
 
-  /// True if the sender takes `Batch.columns_zstd`.
-  package var acceptsZstd: Bool = false
+  /// What it holds beyond that, ascending.
+  package var known: [WireInterval] = []
+
+  /// The highest operation that it holds of the receiver's present incarnation; 0 for none.
+  package var heldSequence: UInt64 = 0
+
+  package var heldHash: Data = Data()
+
+  /// It has nothing in its log but what its present incarnation has written.
+  package var isEmpty: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -155,12 +299,31 @@ package nonisolated struct WireCursor: Sendable {
   package init() {}
 }
 
+/// Positions behind `start` up to `end` of a feed, with the digest of what they carry.
+package nonisolated struct WireInterval: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var start: UInt64 = 0
+
+  package var end: UInt64 = 0
+
+  package var count: UInt64 = 0
+
+  package var sum: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct WireBatch: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Where the feed stands after this batch. The receiver recomputes count and sum; a difference ends the connection.
+  /// Where the lane stands after this batch. The receiver recomputes count and sum; a difference ends the connection.
   package var end: WireCursor {
     get {_end ?? WireCursor()}
     set {_end = newValue}
@@ -179,13 +342,13 @@ package nonisolated struct WireBatch: Sendable {
   /// Clears the value of `columns`. Subsequent reads from it will return its default value.
   package mutating func clearColumns() {self._columns = nil}
 
-  /// Serialized OperationColumns, compressed as one zstd frame; instead of `columns`.
+  /// Serialized OperationColumns as one zstd frame of its own; instead of `columns`.
   package var columnsZstd: Data = Data()
 
   /// Operations that the feed still holds beyond this batch, as far as the sender has counted.
   package var remaining: UInt64 = 0
 
-  /// Where the feed stood before this batch: what the receiver holds, or the very beginning.
+  /// Where the lane stood before this batch.
   package var start: WireCursor {
     get {_start ?? WireCursor()}
     set {_start = newValue}
@@ -194,6 +357,17 @@ package nonisolated struct WireBatch: Sendable {
   package var hasStart: Bool {self._start != nil}
   /// Clears the value of `start`. Subsequent reads from it will return its default value.
   package mutating func clearStart() {self._start = nil}
+
+  package var lane: WireLane = .backlog
+
+  /// Hashes of operations that belong here and cannot be read at the sender: they count in the digest.
+  package var omitted: [Data] = []
+
+  /// Serialized OperationColumns as the next flushed block of the session's zstd frame; instead of `columns`.
+  package var columnsStream: Data = Data()
+
+  /// A new frame begins with this block.
+  package var streamStart: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -204,7 +378,7 @@ package nonisolated struct WireBatch: Sendable {
   fileprivate var _start: WireCursor? = nil
 }
 
-/// Everything up to this position is durable at the receiver.
+/// Everything of the lane up to this position is durable at the receiver.
 package nonisolated struct WireAck: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -216,22 +390,44 @@ package nonisolated struct WireAck: Sendable {
 
   package var sum: Data = Data()
 
+  package var lane: WireLane = .backlog
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 }
 
-/// The feed is exhausted at this position; what follows is live.
+/// Both lanes are exhausted; what follows is news.
 package nonisolated struct WireCaughtUp: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var position: UInt64 = 0
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The audit has shown that the receiver holds the feed up to here: it goes on from this cursor.
+package nonisolated struct WireRebase: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var cursor: WireCursor {
+    get {_cursor ?? WireCursor()}
+    set {_cursor = newValue}
+  }
+  /// Returns true if `cursor` has been explicitly set.
+  package var hasCursor: Bool {self._cursor != nil}
+  /// Clears the value of `cursor`. Subsequent reads from it will return its default value.
+  package mutating func clearCursor() {self._cursor = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _cursor: WireCursor? = nil
 }
 
 /// A clock reading, to measure the offset: a reading is echoed with the receiver's own.
@@ -243,6 +439,334 @@ package nonisolated struct WireClock: Sendable {
   package var originMilliseconds: Int64 = 0
 
   package var echoMilliseconds: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Asks for the highest operation of the sender's incarnation, not above this sequence, that the receiver holds.
+package nonisolated struct WireProbe: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var sequence: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireProbeAnswer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0: none.
+  package var sequence: UInt64 = 0
+
+  package var hash: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Entities from `low` up to but not `high`; a missing bound is open.
+package nonisolated struct WireAuditRange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var low: WireEntityKey {
+    get {_low ?? WireEntityKey()}
+    set {_low = newValue}
+  }
+  /// Returns true if `low` has been explicitly set.
+  package var hasLow: Bool {self._low != nil}
+  /// Clears the value of `low`. Subsequent reads from it will return its default value.
+  package mutating func clearLow() {self._low = nil}
+
+  package var high: WireEntityKey {
+    get {_high ?? WireEntityKey()}
+    set {_high = newValue}
+  }
+  /// Returns true if `high` has been explicitly set.
+  package var hasHigh: Bool {self._high != nil}
+  /// Clears the value of `high`. Subsequent reads from it will return its default value.
+  package mutating func clearHigh() {self._high = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _low: WireEntityKey? = nil
+  fileprivate var _high: WireEntityKey? = nil
+}
+
+/// An entity as a place in the order: by type, then both halves as signed numbers.
+package nonisolated struct WireEntityKey: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var type: UInt32 = 0
+
+  package var high: UInt64 = 0
+
+  package var low: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireAuditRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Named again in the reply.
+  package var number: UInt64 = 0
+
+  package var content: WireAuditRequest.OneOf_Content? = nil
+
+  /// Digests of the parts of a range, or of each entity if they are few.
+  package var summarise: WireAuditRange {
+    get {
+      if case .summarise(let v)? = content {return v}
+      return WireAuditRange()
+    }
+    set {content = .summarise(newValue)}
+  }
+
+  /// The operations of some entities.
+  package var list: WireEntityList {
+    get {
+      if case .list(let v)? = content {return v}
+      return WireEntityList()
+    }
+    set {content = .list(newValue)}
+  }
+
+  /// Operations to be sent in the repair lane.
+  package var fetch: WireDotList {
+    get {
+      if case .fetch(let v)? = content {return v}
+      return WireDotList()
+    }
+    set {content = .fetch(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Content: Equatable, Sendable {
+    /// Digests of the parts of a range, or of each entity if they are few.
+    case summarise(WireAuditRange)
+    /// The operations of some entities.
+    case list(WireEntityList)
+    /// Operations to be sent in the repair lane.
+    case fetch(WireDotList)
+
+  }
+
+  package init() {}
+}
+
+package nonisolated struct WireEntityList: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var entities: [WireEntityKey] = []
+
+  /// Of the first entity only what follows this dot.
+  package var after: WireDot {
+    get {_after ?? WireDot()}
+    set {_after = newValue}
+  }
+  /// Returns true if `after` has been explicitly set.
+  package var hasAfter: Bool {self._after != nil}
+  /// Clears the value of `after`. Subsequent reads from it will return its default value.
+  package mutating func clearAfter() {self._after = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _after: WireDot? = nil
+}
+
+package nonisolated struct WireDot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var replica: UInt64 = 0
+
+  package var sequence: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Dots by column; replicas point into the dictionary.
+package nonisolated struct WireDotList: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var replicas: [UInt64] = []
+
+  package var replica: [UInt32] = []
+
+  package var sequence: [UInt64] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireAuditReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var number: UInt64 = 0
+
+  /// For `summarise`: the parts, or with `is_leaf` the entities.
+  package var parts: [WireRangeDigest] = []
+
+  package var entities: [WireEntityDigest] = []
+
+  package var isLeaf: Bool = false
+
+  /// For `list`: dots and hashes (32 bytes each, one after the other) of each entity, in the request's order. Fewer
+  /// than were asked for: ask again for the others.
+  package var operations: [WireEntityOperations] = []
+
+  /// For `list`: the last entity has more behind its last dot.
+  package var isCut: Bool = false
+
+  /// For `fetch`: how many of them were sent.
+  package var sent: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireRangeDigest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Where the part ends; the last one is open.
+  package var high: WireEntityKey {
+    get {_high ?? WireEntityKey()}
+    set {_high = newValue}
+  }
+  /// Returns true if `high` has been explicitly set.
+  package var hasHigh: Bool {self._high != nil}
+  /// Clears the value of `high`. Subsequent reads from it will return its default value.
+  package mutating func clearHigh() {self._high = nil}
+
+  package var entities: UInt64 = 0
+
+  package var count: UInt64 = 0
+
+  package var sum: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _high: WireEntityKey? = nil
+}
+
+package nonisolated struct WireEntityDigest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var entity: WireEntityKey {
+    get {_entity ?? WireEntityKey()}
+    set {_entity = newValue}
+  }
+  /// Returns true if `entity` has been explicitly set.
+  package var hasEntity: Bool {self._entity != nil}
+  /// Clears the value of `entity`. Subsequent reads from it will return its default value.
+  package mutating func clearEntity() {self._entity = nil}
+
+  package var count: UInt64 = 0
+
+  package var sum: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _entity: WireEntityKey? = nil
+}
+
+package nonisolated struct WireEntityOperations: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var entity: WireEntityKey {
+    get {_entity ?? WireEntityKey()}
+    set {_entity = newValue}
+  }
+  /// Returns true if `entity` has been explicitly set.
+  package var hasEntity: Bool {self._entity != nil}
+  /// Clears the value of `entity`. Subsequent reads from it will return its default value.
+  package mutating func clearEntity() {self._entity = nil}
+
+  package var dots: WireDotList {
+    get {_dots ?? WireDotList()}
+    set {_dots = newValue}
+  }
+  /// Returns true if `dots` has been explicitly set.
+  package var hasDots: Bool {self._dots != nil}
+  /// Clears the value of `dots`. Subsequent reads from it will return its default value.
+  package mutating func clearDots() {self._dots = nil}
+
+  package var hashes: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _entity: WireEntityKey? = nil
+  fileprivate var _dots: WireDotList? = nil
+}
+
+/// The sender cannot vouch for what the receiver presented, and asks it to audit.
+package nonisolated struct WireAuditCall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireAuditDone: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Operations that one of the two lacked, and those that it still lacks.
+  package var found: UInt64 = 0
+
+  package var unresolved: UInt64 = 0
+
+  /// What one of them lacked has been sent; not so if the audit was to count only.
+  package var isRepaired: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -268,9 +792,13 @@ package nonisolated struct WireBye: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "banjie.v1"
 
+nonisolated extension WireLane: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LANE_BACKLOG\0\u{1}LANE_LIVE\0\u{1}LANE_REPAIR\0")
+}
+
 nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Message"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0\u{1}resume\0\u{1}probe\0\u{3}probe_answer\0\u{3}audit_request\0\u{3}audit_reply\0\u{3}audit_call\0\u{3}audit_done\0\u{1}rebase\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -356,6 +884,110 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.content = .clock(v)
         }
       }()
+      case 7: try {
+        var v: WireResume?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .resume(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .resume(v)
+        }
+      }()
+      case 8: try {
+        var v: WireProbe?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .probe(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .probe(v)
+        }
+      }()
+      case 9: try {
+        var v: WireProbeAnswer?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .probeAnswer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .probeAnswer(v)
+        }
+      }()
+      case 10: try {
+        var v: WireAuditRequest?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .auditRequest(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .auditRequest(v)
+        }
+      }()
+      case 11: try {
+        var v: WireAuditReply?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .auditReply(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .auditReply(v)
+        }
+      }()
+      case 12: try {
+        var v: WireAuditCall?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .auditCall(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .auditCall(v)
+        }
+      }()
+      case 13: try {
+        var v: WireAuditDone?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .auditDone(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .auditDone(v)
+        }
+      }()
+      case 14: try {
+        var v: WireRebase?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .rebase(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .rebase(v)
+        }
+      }()
       default: break
       }
     }
@@ -391,6 +1023,38 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
       guard case .clock(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
+    case .resume?: try {
+      guard case .resume(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .probe?: try {
+      guard case .probe(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .probeAnswer?: try {
+      guard case .probeAnswer(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .auditRequest?: try {
+      guard case .auditRequest(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .auditReply?: try {
+      guard case .auditReply(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .auditCall?: try {
+      guard case .auditCall(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .auditDone?: try {
+      guard case .auditDone(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .rebase?: try {
+      guard case .rebase(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -405,7 +1069,7 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}site\0\u{1}replica\0\u{3}wall_milliseconds\0\u{1}received\0\u{3}accepts_zstd\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}site\0\u{1}replica\0\u{3}wall_milliseconds\0\u{3}accepts_zstd\0\u{1}run\0\u{1}follows\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -417,18 +1081,15 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 2: try { try decoder.decodeSingularStringField(value: &self.site) }()
       case 3: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.wallMilliseconds) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._received) }()
-      case 6: try { try decoder.decodeSingularBoolField(value: &self.acceptsZstd) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.acceptsZstd) }()
+      case 6: try { try decoder.decodeSingularFixed64Field(value: &self.run) }()
+      case 7: try { try decoder.decodeSingularFixed64Field(value: &self.follows) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
     if self.version != 0 {
       try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 1)
     }
@@ -441,11 +1102,14 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.wallMilliseconds != 0 {
       try visitor.visitSingularInt64Field(value: self.wallMilliseconds, fieldNumber: 4)
     }
-    try { if let v = self._received {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
     if self.acceptsZstd != false {
-      try visitor.visitSingularBoolField(value: self.acceptsZstd, fieldNumber: 6)
+      try visitor.visitSingularBoolField(value: self.acceptsZstd, fieldNumber: 5)
+    }
+    if self.run != 0 {
+      try visitor.visitSingularFixed64Field(value: self.run, fieldNumber: 6)
+    }
+    if self.follows != 0 {
+      try visitor.visitSingularFixed64Field(value: self.follows, fieldNumber: 7)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -455,8 +1119,63 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.site != rhs.site {return false}
     if lhs.replica != rhs.replica {return false}
     if lhs.wallMilliseconds != rhs.wallMilliseconds {return false}
-    if lhs._received != rhs._received {return false}
     if lhs.acceptsZstd != rhs.acceptsZstd {return false}
+    if lhs.run != rhs.run {return false}
+    if lhs.follows != rhs.follows {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireResume: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Resume"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}received\0\u{1}known\0\u{3}held_sequence\0\u{3}held_hash\0\u{3}is_empty\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._received) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.known) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.heldSequence) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.heldHash) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isEmpty) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._received {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.known.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.known, fieldNumber: 2)
+    }
+    if self.heldSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.heldSequence, fieldNumber: 3)
+    }
+    if !self.heldHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.heldHash, fieldNumber: 4)
+    }
+    if self.isEmpty != false {
+      try visitor.visitSingularBoolField(value: self.isEmpty, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireResume, rhs: WireResume) -> Bool {
+    if lhs._received != rhs._received {return false}
+    if lhs.known != rhs.known {return false}
+    if lhs.heldSequence != rhs.heldSequence {return false}
+    if lhs.heldHash != rhs.heldHash {return false}
+    if lhs.isEmpty != rhs.isEmpty {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -507,9 +1226,54 @@ nonisolated extension WireCursor: SwiftProtobuf.Message, SwiftProtobuf._MessageI
   }
 }
 
+nonisolated extension WireInterval: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Interval"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}start\0\u{1}end\0\u{1}count\0\u{1}sum\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.start) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.end) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.sum) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.start != 0 {
+      try visitor.visitSingularUInt64Field(value: self.start, fieldNumber: 1)
+    }
+    if self.end != 0 {
+      try visitor.visitSingularUInt64Field(value: self.end, fieldNumber: 2)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 3)
+    }
+    if !self.sum.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sum, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireInterval, rhs: WireInterval) -> Bool {
+    if lhs.start != rhs.start {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.sum != rhs.sum {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Batch"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}end\0\u{1}columns\0\u{3}columns_zstd\0\u{1}remaining\0\u{1}start\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}end\0\u{1}columns\0\u{3}columns_zstd\0\u{1}remaining\0\u{1}start\0\u{1}lane\0\u{1}omitted\0\u{3}columns_stream\0\u{3}stream_start\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -522,6 +1286,10 @@ nonisolated extension WireBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 3: try { try decoder.decodeSingularBytesField(value: &self.columnsZstd) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.remaining) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._start) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.lane) }()
+      case 7: try { try decoder.decodeRepeatedBytesField(value: &self.omitted) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.columnsStream) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.streamStart) }()
       default: break
       }
     }
@@ -547,6 +1315,18 @@ nonisolated extension WireBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try { if let v = self._start {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    if self.lane != .backlog {
+      try visitor.visitSingularEnumField(value: self.lane, fieldNumber: 6)
+    }
+    if !self.omitted.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.omitted, fieldNumber: 7)
+    }
+    if !self.columnsStream.isEmpty {
+      try visitor.visitSingularBytesField(value: self.columnsStream, fieldNumber: 8)
+    }
+    if self.streamStart != false {
+      try visitor.visitSingularBoolField(value: self.streamStart, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -556,6 +1336,10 @@ nonisolated extension WireBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.columnsZstd != rhs.columnsZstd {return false}
     if lhs.remaining != rhs.remaining {return false}
     if lhs._start != rhs._start {return false}
+    if lhs.lane != rhs.lane {return false}
+    if lhs.omitted != rhs.omitted {return false}
+    if lhs.columnsStream != rhs.columnsStream {return false}
+    if lhs.streamStart != rhs.streamStart {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -563,7 +1347,7 @@ nonisolated extension WireBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Ack"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}count\0\u{1}sum\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}count\0\u{1}sum\0\u{1}lane\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -574,6 +1358,7 @@ nonisolated extension WireAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.position) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.sum) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.lane) }()
       default: break
       }
     }
@@ -589,6 +1374,9 @@ nonisolated extension WireAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if !self.sum.isEmpty {
       try visitor.visitSingularBytesField(value: self.sum, fieldNumber: 3)
     }
+    if self.lane != .backlog {
+      try visitor.visitSingularEnumField(value: self.lane, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -596,6 +1384,7 @@ nonisolated extension WireAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if lhs.position != rhs.position {return false}
     if lhs.count != rhs.count {return false}
     if lhs.sum != rhs.sum {return false}
+    if lhs.lane != rhs.lane {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -603,7 +1392,26 @@ nonisolated extension WireAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
 
 nonisolated extension WireCaughtUp: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CaughtUp"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireCaughtUp, rhs: WireCaughtUp) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRebase: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Rebase"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cursor\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -611,21 +1419,25 @@ nonisolated extension WireCaughtUp: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.position) }()
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._cursor) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.position != 0 {
-      try visitor.visitSingularUInt64Field(value: self.position, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._cursor {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: WireCaughtUp, rhs: WireCaughtUp) -> Bool {
-    if lhs.position != rhs.position {return false}
+  package static func ==(lhs: WireRebase, rhs: WireRebase) -> Bool {
+    if lhs._cursor != rhs._cursor {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -661,6 +1473,609 @@ nonisolated extension WireClock: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   package static func ==(lhs: WireClock, rhs: WireClock) -> Bool {
     if lhs.originMilliseconds != rhs.originMilliseconds {return false}
     if lhs.echoMilliseconds != rhs.echoMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireProbe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Probe"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireProbe, rhs: WireProbe) -> Bool {
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireProbeAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProbeAnswer"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}hash\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.hash) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
+    }
+    if !self.hash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hash, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireProbeAnswer, rhs: WireProbeAnswer) -> Bool {
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.hash != rhs.hash {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAuditRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditRange"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}low\0\u{1}high\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._low) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._high) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._low {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._high {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAuditRange, rhs: WireAuditRange) -> Bool {
+    if lhs._low != rhs._low {return false}
+    if lhs._high != rhs._high {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEntityKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EntityKey"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}high\0\u{1}low\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.type) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.high) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.low) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.type != 0 {
+      try visitor.visitSingularUInt32Field(value: self.type, fieldNumber: 1)
+    }
+    if self.high != 0 {
+      try visitor.visitSingularFixed64Field(value: self.high, fieldNumber: 2)
+    }
+    if self.low != 0 {
+      try visitor.visitSingularFixed64Field(value: self.low, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireEntityKey, rhs: WireEntityKey) -> Bool {
+    if lhs.type != rhs.type {return false}
+    if lhs.high != rhs.high {return false}
+    if lhs.low != rhs.low {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAuditRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}summarise\0\u{1}list\0\u{1}fetch\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 2: try {
+        var v: WireAuditRange?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .summarise(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .summarise(v)
+        }
+      }()
+      case 3: try {
+        var v: WireEntityList?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .list(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .list(v)
+        }
+      }()
+      case 4: try {
+        var v: WireDotList?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .fetch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .fetch(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 1)
+    }
+    switch self.content {
+    case .summarise?: try {
+      guard case .summarise(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .list?: try {
+      guard case .list(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .fetch?: try {
+      guard case .fetch(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAuditRequest, rhs: WireAuditRequest) -> Bool {
+    if lhs.number != rhs.number {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEntityList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EntityList"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entities\0\u{1}after\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entities) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._after) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.entities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entities, fieldNumber: 1)
+    }
+    try { if let v = self._after {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireEntityList, rhs: WireEntityList) -> Bool {
+    if lhs.entities != rhs.entities {return false}
+    if lhs._after != rhs._after {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Dot"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}replica\0\u{1}sequence\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireDot, rhs: WireDot) -> Bool {
+    if lhs.replica != rhs.replica {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDotList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DotList"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}replicas\0\u{1}replica\0\u{1}sequence\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedFixed64Field(value: &self.replicas) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.replica) }()
+      case 3: try { try decoder.decodeRepeatedUInt64Field(value: &self.sequence) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.replicas.isEmpty {
+      try visitor.visitPackedFixed64Field(value: self.replicas, fieldNumber: 1)
+    }
+    if !self.replica.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.replica, fieldNumber: 2)
+    }
+    if !self.sequence.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.sequence, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireDotList, rhs: WireDotList) -> Bool {
+    if lhs.replicas != rhs.replicas {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAuditReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditReply"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}parts\0\u{1}entities\0\u{3}is_leaf\0\u{1}operations\0\u{3}is_cut\0\u{1}sent\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.parts) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.entities) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.isLeaf) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.operations) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isCut) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.sent) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 1)
+    }
+    if !self.parts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.parts, fieldNumber: 2)
+    }
+    if !self.entities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entities, fieldNumber: 3)
+    }
+    if self.isLeaf != false {
+      try visitor.visitSingularBoolField(value: self.isLeaf, fieldNumber: 4)
+    }
+    if !self.operations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.operations, fieldNumber: 5)
+    }
+    if self.isCut != false {
+      try visitor.visitSingularBoolField(value: self.isCut, fieldNumber: 6)
+    }
+    if self.sent != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sent, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAuditReply, rhs: WireAuditReply) -> Bool {
+    if lhs.number != rhs.number {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.entities != rhs.entities {return false}
+    if lhs.isLeaf != rhs.isLeaf {return false}
+    if lhs.operations != rhs.operations {return false}
+    if lhs.isCut != rhs.isCut {return false}
+    if lhs.sent != rhs.sent {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRangeDigest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RangeDigest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}high\0\u{1}entities\0\u{1}count\0\u{1}sum\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._high) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.entities) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.sum) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._high {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.entities != 0 {
+      try visitor.visitSingularUInt64Field(value: self.entities, fieldNumber: 2)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 3)
+    }
+    if !self.sum.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sum, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRangeDigest, rhs: WireRangeDigest) -> Bool {
+    if lhs._high != rhs._high {return false}
+    if lhs.entities != rhs.entities {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.sum != rhs.sum {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEntityDigest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EntityDigest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entity\0\u{1}count\0\u{1}sum\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._entity) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.sum) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._entity {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
+    }
+    if !self.sum.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sum, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireEntityDigest, rhs: WireEntityDigest) -> Bool {
+    if lhs._entity != rhs._entity {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.sum != rhs.sum {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEntityOperations: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EntityOperations"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entity\0\u{1}dots\0\u{1}hashes\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._entity) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._dots) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.hashes) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._entity {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._dots {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.hashes.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hashes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireEntityOperations, rhs: WireEntityOperations) -> Bool {
+    if lhs._entity != rhs._entity {return false}
+    if lhs._dots != rhs._dots {return false}
+    if lhs.hashes != rhs.hashes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAuditCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditCall"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAuditCall, rhs: WireAuditCall) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAuditDone: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditDone"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}found\0\u{1}unresolved\0\u{3}is_repaired\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.found) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.unresolved) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isRepaired) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.found != 0 {
+      try visitor.visitSingularUInt64Field(value: self.found, fieldNumber: 1)
+    }
+    if self.unresolved != 0 {
+      try visitor.visitSingularUInt64Field(value: self.unresolved, fieldNumber: 2)
+    }
+    if self.isRepaired != false {
+      try visitor.visitSingularBoolField(value: self.isRepaired, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAuditDone, rhs: WireAuditDone) -> Bool {
+    if lhs.found != rhs.found {return false}
+    if lhs.unresolved != rhs.unresolved {return false}
+    if lhs.isRepaired != rhs.isRepaired {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -22,8 +22,97 @@ package enum OperationColumns {
 }
 
 extension OperationColumns {
+    /// The columns as plain arrays. A field of the message itself would be copied whole for every value appended to it,
+    /// since the message hands out its fields by value.
+    private struct Columns {
+        var replicas: [UInt64] = []
+        var authors: [WireAuthor] = []
+        var sites: [String] = []
+        var entityType: [UInt32] = []
+        var entityReplica: [UInt32] = []
+        var entityHigh: [UInt64] = []
+        var entityLow: [UInt64] = []
+        var entityLowRaw: [UInt64] = []
+        var replica: [UInt32] = []
+        var sequence: [Int64] = []
+        var entity: [UInt32] = []
+        var previous: [UInt64] = []
+        var seenCount: [UInt32] = []
+        var seenReplica: [UInt32] = []
+        var seenSequence: [Int64] = []
+        var timeMilliseconds: [Int64] = []
+        var timeCounter: [UInt32] = []
+        var author: [UInt32] = []
+        var scopeCount: [UInt32] = []
+        var scopeSite: [UInt32] = []
+        var kind: [UInt32] = []
+        var critical: [Bool] = []
+        var bodyBytes: [UInt32] = []
+        var extensionBytes: [UInt32] = []
+
+        init() {}
+
+        init(_ wire: WireOperationColumns) {
+            replicas = wire.replicas
+            authors = wire.authors
+            sites = wire.sites
+            entityType = wire.entityType
+            entityReplica = wire.entityReplica
+            entityHigh = wire.entityHigh
+            entityLow = wire.entityLow
+            entityLowRaw = wire.entityLowRaw
+            replica = wire.replica
+            sequence = wire.sequence
+            entity = wire.entity
+            previous = wire.previous
+            seenCount = wire.seenCount
+            seenReplica = wire.seenReplica
+            seenSequence = wire.seenSequence
+            timeMilliseconds = wire.timeMilliseconds
+            timeCounter = wire.timeCounter
+            author = wire.author
+            scopeCount = wire.scopeCount
+            scopeSite = wire.scopeSite
+            kind = wire.kind
+            critical = wire.critical
+            bodyBytes = wire.bodyBytes
+            extensionBytes = wire.extensionBytes
+        }
+
+        /// Everything but bodies and extensions.
+        var wire: WireOperationColumns {
+            var wire = WireOperationColumns()
+            wire.replicas = replicas
+            wire.authors = authors
+            wire.sites = sites
+            wire.entityType = entityType
+            wire.entityReplica = entityReplica
+            wire.entityHigh = entityHigh
+            wire.entityLow = entityLow
+            wire.entityLowRaw = entityLowRaw
+            wire.replica = replica
+            wire.sequence = sequence
+            wire.entity = entity
+            wire.previous = previous
+            wire.seenCount = seenCount
+            wire.seenReplica = seenReplica
+            wire.seenSequence = seenSequence
+            wire.timeMilliseconds = timeMilliseconds
+            wire.timeCounter = timeCounter
+            wire.author = author
+            wire.scopeCount = scopeCount
+            wire.scopeSite = scopeSite
+            wire.kind = kind
+            wire.critical = critical
+            wire.bodyBytes = bodyBytes
+            return wire
+        }
+    }
+}
+
+extension OperationColumns {
     private struct Encoder {
-        private var columns = WireOperationColumns()
+        private var columns = Columns()
         private var bodies: [UInt8] = []
         private var extensions: [UInt8] = []
         private var extensionBytes: [UInt32] = []
@@ -64,13 +153,14 @@ extension OperationColumns {
             extensions.append(contentsOf: operation.extensions)
         }
 
-        mutating func finish() -> WireOperationColumns {
-            columns.bodies = .init(bodies)
+        func finish() -> WireOperationColumns {
+            var wire = columns.wire
+            wire.bodies = .init(bodies)
             if !extensions.isEmpty {
-                columns.extensionBytes = extensionBytes
-                columns.extensions = .init(extensions)
+                wire.extensionBytes = extensionBytes
+                wire.extensions = .init(extensions)
             }
-            return columns
+            return wire
         }
 
         private mutating func index(of replica: ReplicaID) -> UInt32 {
@@ -125,7 +215,7 @@ extension OperationColumns {
 
 extension OperationColumns {
     private struct Decoder {
-        private let columns: WireOperationColumns
+        private let columns: Columns
         private let authors: [Author]
         private let sites: [SiteCode]
         private let entities: [EntityID]
@@ -134,7 +224,8 @@ extension OperationColumns {
         private var seenIndex = 0
         private var scopeIndex = 0
 
-        init(_ columns: WireOperationColumns) throws(DecodingFailure) {
+        init(_ wire: WireOperationColumns) throws(DecodingFailure) {
+            let columns = Columns(wire)
             self.columns = columns
             let count = columns.replica.count
             guard count <= operationCountMax else {
@@ -163,11 +254,11 @@ extension OperationColumns {
             }
             self.sites = sites
             entities = try Self.entities(of: columns)
-            bodies = Array(columns.bodies)
-            extensions = Array(columns.extensions)
+            bodies = Array(wire.bodies)
+            extensions = Array(wire.extensions)
         }
 
-        private static func entities(of columns: WireOperationColumns) throws(DecodingFailure) -> [EntityID] {
+        private static func entities(of columns: Columns) throws(DecodingFailure) -> [EntityID] {
             guard columns.entityType.count == columns.entityReplica.count else { throw .invalid(field: "entity_type") }
             let rawCount = columns.entityReplica.count { $0 == 0 }
             guard columns.entityHigh.count == rawCount, columns.entityLowRaw.count == rawCount else {

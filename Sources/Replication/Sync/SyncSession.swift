@@ -1,8 +1,7 @@
 /// One connection between two nodes, as a state machine without I/O: messages and results of effects in, effects out.
 ///
-/// Call order: `start`, then `handle` for each message as it arrives and `tick` from time to time. Each `.vouch` is
-/// answered with `vouched`, each `.readFeed` with `batchRead`, each `.apply` with `applied` after the commit. Both
-/// sides run the same machine; which of them dialled makes no difference here.
+/// Call order: `start`, then `handle` for each message as it arrives and `tick` from time to time. Effects that name
+/// an input are answered with it, once. Both sides run the same machine; which of them dialled only decides who audits.
 ///
 /// Source: Protocols/sync.md §5.
 package struct SyncSession: ~Copyable {
@@ -13,31 +12,88 @@ package struct SyncSession: ~Copyable {
         package var site: SiteCode
         /// This store's present incarnation, which also names the feed it sends.
         package var replica: ReplicaID
+        package var follows: ReplicaID?
+        /// Random, new with every start of the process.
+        package var run: UInt64
         /// The site that the peer's certificate names.
         package var peerSite: SiteCode
-        /// What is durable here of the peer's feed.
-        package var received: FeedCursor?
+        package var isDialer: Bool
+        /// Bytes of batches that may be on their way.
+        package var unacknowledgedBytesMax: Int
 
-        package init(site: SiteCode, replica: ReplicaID, peerSite: SiteCode, received: FeedCursor?) {
+        package init(
+            site: SiteCode, replica: ReplicaID, follows: ReplicaID? = nil, run: UInt64, peerSite: SiteCode,
+            isDialer: Bool, unacknowledgedBytesMax: Int = SyncLimits.unacknowledgedBytesMax
+        ) {
             self.site = site
             self.replica = replica
+            self.follows = follows
+            self.run = run
             self.peerSite = peerSite
-            self.received = received
+            self.isDialer = isDialer
+            self.unacknowledgedBytesMax = unacknowledgedBytesMax
         }
+    }
+
+    /// What the store knows of the peer that has said who it is.
+    package struct PeerStanding: Sendable, Hashable {
+        package var received: FeedProgress?
+        /// The highest operation that is stored here of the peer's present incarnation.
+        package var held: HeldOperation?
+        /// This store has nothing but what its present incarnation has written.
+        package var isEmpty: Bool
+        /// The two have been apart, or this node has been elsewhere: compare before anything else.
+        package var wantsAudit: Bool
+
+        package init(received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, wantsAudit: Bool) {
+            self.received = received
+            self.held = held
+            self.isEmpty = isEmpty
+            self.wantsAudit = wantsAudit
+        }
+    }
+
+    /// What the peer's knowledge of this store's own history says about it.
+    package enum HistoryVerdict: Sendable, Hashable {
+        case sound
+        /// The peer holds more than was ever written here, as far as this store knows.
+        case behind(last: UInt64)
+        /// The peer holds another operation under this sequence.
+        case differs(at: UInt64)
     }
 
     /// What the shell has to do, in this order.
     package enum Effect: Sendable {
         case send(SyncMessage)
         case sendBatch(OutgoingBatch, compressed: Bool)
-        /// Find out from which cursor the feed to the peer goes on, and answer with `vouched`.
-        case vouch(presented: FeedCursor?)
-        /// Read the feed to the peer behind this cursor, and answer with `batchRead`.
-        case readFeed(after: FeedCursor)
-        /// Commit these operations together with the cursor, and answer with `applied`.
-        case apply(ReceivedBatch)
+        /// Find the peer, and answer with `identified`.
+        case identify(SyncMessage.Hello)
+        /// Compare with this store's own history, and answer with `judged`.
+        case judge(HeldOperation)
+        /// Compare an own operation with what the peer holds there, and answer with `ownCompared`.
+        case compareOwn(HeldOperation)
+        /// Look up what is stored of the peer's incarnation up to a sequence, and answer with `held`.
+        case findHeld(of: ReplicaID, upTo: UInt64)
+        /// Find out from where the feed to the peer goes on, and answer with `vouched`.
+        case vouch(presented: FeedProgress?, isPeerEmpty: Bool)
+        /// Read the feed to the peer, and answer with `batchRead`.
+        case readFeed(Lane, after: FeedCursor, through: UInt64?, bytesMax: Int)
+        /// Read the announcements among these positions, and answer with `repairRead`.
+        case readAnnouncements(after: UInt64, through: UInt64)
+        /// Read operations that an audit found missing at the peer, and answer with `repairRead`.
+        case readForRepair([Dot])
+        /// Commit these operations together with their place, and answer with `applied`.
+        case apply(ReceivedBatch, FeedPlace)
+        /// The peer's feed goes on from here.
+        case saveReceived(FeedProgress)
         /// The peer holds its feed durably up to here.
         case saveAcknowledged(FeedCursor)
+        /// Answer the peer's question with `auditAnswered`.
+        case answerAudit(AuditRequest)
+        /// Compare with what is stored here, and answer with `auditCompared`.
+        case compareAudit(AuditReply, with: AuditRequest)
+        /// Take a new incarnation: operations behind `common` are not those that the peer knows under their dots.
+        case recover(IncarnationReason, common: UInt64?)
         case notice(Notice)
         /// The session is over. With a code to say, a `Bye` has been put before it.
         case close(ByeCode, reason: String)
@@ -53,16 +109,30 @@ package struct SyncSession: ~Copyable {
         case clockOffset(milliseconds: Int64, roundTripMilliseconds: Int64)
         /// Operations that the peer still has for this node.
         case remaining(UInt64)
-        /// The peer could not vouch for our cursor: its feed starts from the beginning, and duplicates are dropped.
-        case feedRestarted
+        case auditStarted
+        /// An audit of this side's is over.
+        case audited(AuditOutcome, RangeAudit.Purpose)
+        /// An audit of the peer's is over.
+        case auditedByPeer(found: UInt64, unresolved: UInt64)
     }
 
-    private enum Phase {
-        case idle
-        case awaitingHello(deadline: Int64)
-        case awaitingVouch
-        case established
-        case closed
+    /// Where the feed to the peer goes on.
+    package struct Resumption: Sendable, Hashable {
+        /// Nil if the store cannot vouch for what the peer presented.
+        package var cursor: FeedCursor?
+        /// Of the intervals presented, those that hold what this feed carries there.
+        package var known: [FeedInterval]
+        /// The feed's last position now.
+        package var head: UInt64
+        /// Operations the feed has up to there.
+        package var headCount: UInt64
+
+        package init(cursor: FeedCursor?, known: [FeedInterval] = [], head: UInt64, headCount: UInt64) {
+            self.cursor = cursor
+            self.known = known
+            self.head = head
+            self.headCount = headCount
+        }
     }
 
     /// A moment on two clocks: one that never steps, for time-outs, and the wall's, for what the peer is told.
@@ -76,39 +146,38 @@ package struct SyncSession: ~Copyable {
         }
     }
 
-    private struct Unacknowledged {
-        var end: FeedCursor
-        var bytes: Int
+    private enum Phase {
+        case idle
+        case awaitingHello(deadline: Int64)
+        /// Hello is here; the store looks the peer up, or the peer has not yet said what it holds.
+        case meeting
+        /// The peer holds another history of this store.
+        case searching(HistorySearch, IncarnationReason)
+        case established
+        case closed
     }
 
     private let configuration: Configuration
     private var phase = Phase.idle
-    private var peerReplica: ReplicaID?
-    private var peerTakesZstd = false
-    // Sending.
-    private var sentCursor: FeedCursor
-    private var unacknowledged: [Unacknowledged] = []
-    private var unacknowledgedBytes = 0
-    private var isReading = false
-    private var feedMayHaveMore = true
-    private var saidCaughtUpAt: UInt64?
-    private var saidDeliveredAt: UInt64?
-    // Receiving.
-    private var arrivedCursor: FeedCursor?
-    private var hasReceivedBatch = false
-    private var applyingCount = 0
-    private var peerCaughtUpAt: UInt64?
-    private var appliedPosition: UInt64 = 0
+    private var peer: SyncMessage.Hello?
+    private var peerResume: SyncMessage.Resume?
+    private var standing: PeerStanding?
+    private var sending: SendingLanes
+    private var receiving = ReceivingLanes()
+    private var audit: RangeAudit?
+    private var auditWish: RangeAudit.Purpose?
+    /// A reply that waits for what it announces to be durable here.
+    private var heldReply: AuditReply?
+    private var isAnsweringAudit = false
     // Clock.
+    private var now = Moment(monotonicMilliseconds: 0, wallMilliseconds: 0)
     private var nextClockAt: Int64 = 0
     private var clockAskedAt: Int64?
     private var clockAnsweredAt: Int64?
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
-        sentCursor = FeedCursor(feed: configuration.replica)
-        arrivedCursor = configuration.received
-        appliedPosition = configuration.received?.position ?? 0
+        sending = SendingLanes(feed: configuration.replica, bytesMax: configuration.unacknowledgedBytesMax)
     }
 
     package var isEstablished: Bool {
@@ -119,75 +188,191 @@ package struct SyncSession: ~Copyable {
 
     package mutating func start(now: Moment) -> [Effect] {
         guard case .idle = phase else { return [] }
+        self.now = now
         phase = .awaitingHello(deadline: now.monotonicMilliseconds + SyncLimits.helloMillisecondsMax)
         return [
             .send(
                 .hello(
                     SyncMessage.Hello(
                         version: Self.versionMax, site: configuration.site, replica: configuration.replica,
-                        wallMilliseconds: now.wallMilliseconds, received: configuration.received)))
+                        wallMilliseconds: now.wallMilliseconds, run: configuration.run,
+                        follows: configuration.follows)))
         ]
     }
 
     package mutating func handle(_ message: SyncMessage, now: Moment) -> [Effect] {
+        self.now = now
         switch (phase, message) {
         case (.closed, _), (.idle, _): return []
         case (_, .bye(let code, let reason)):
             phase = .closed
-            return [.close(code, reason: "the peer ended the session: \(reason)")]
-        case (.awaitingHello, .hello(let hello)): return take(hello, now: now)
+            let recovery: [Effect] = code == .cloned ? [.recover(.cloned, common: nil)] : []
+            return recovery + [.close(code, reason: "the peer ended the session: \(reason)")]
+        case (.awaitingHello, .hello(let hello)): return take(hello)
         case (.awaitingHello, _): return close(.outOfOrder, "a session starts with Hello")
         case (_, .hello): return close(.outOfOrder, "a second Hello")
-        case (_, .clock(let origin, let echo)): return take(clockOrigin: origin, echo: echo, now: now)
+        case (_, .clock(let origin, let echo)): return take(clockOrigin: origin, echo: echo)
+        case (_, .resume(let resume)):
+            guard peerResume == nil else { return close(.outOfOrder, "a second Resume") }
+            peerResume = resume
+            return meet()
+        case (_, .probe(let sequence)):
+            guard let peer else { return [] }
+            return [.findHeld(of: peer.replica, upTo: sequence)]
+        case (.searching, .probeAnswer(let answer)): return take(probeAnswer: answer)
+        case (_, .probeAnswer): return []
+        // What comes while the histories are compared is asked for again under the new incarnation.
+        case (.searching, _): return []
         case (_, .batch(let batch)): return take(batch)
-        case (_, .ack(let position, let digest)): return acknowledge(position: position, digest: digest)
-        case (_, .caughtUp(let position)):
-            peerCaughtUpAt = position
+        case (_, .ack(let lane, let position, let digest)):
+            return acknowledge(lane, position: position, digest: digest)
+        case (_, .caughtUp):
+            receiving.isPeerCaughtUp = true
             return receivedEverything()
+        case (_, .rebase(let cursor)): return take(rebase: cursor)
+        case (_, .auditRequest(let request)):
+            guard !isAnsweringAudit else { return close(.outOfOrder, "a second audit request before the reply") }
+            isAnsweringAudit = true
+            return [.answerAudit(request)]
+        case (_, .auditReply(let reply)):
+            heldReply = reply
+            return releaseReply()
+        case (_, .auditCall): return wish(.repair)
+        case (_, .auditDone(let found, let unresolved, let isRepaired)):
+            return [.notice(.auditedByPeer(found: found, unresolved: unresolved))]
+                + (isRepaired || found == 0 ? rebase() : [])
         }
     }
 
-    /// - Parameter cursor: the presented cursor if the store can vouch for it, otherwise the feed's beginning.
-    package mutating func vouched(_ cursor: FeedCursor) -> [Effect] {
-        guard case .awaitingVouch = phase else { return [] }
+    /// The store knows who the peer is.
+    package mutating func identified(_ standing: PeerStanding) -> [Effect] {
+        guard case .meeting = phase, self.standing == nil, let peer else { return [] }
+        self.standing = standing
+        receiving.begin(standing.received, feed: peer.replica)
+        return [
+            .send(
+                .resume(
+                    SyncMessage.Resume(
+                        received: standing.received, held: standing.held, isEmpty: standing.isEmpty)))
+        ] + meet()
+    }
+
+    package mutating func judged(_ verdict: HistoryVerdict) -> [Effect] {
+        guard case .meeting = phase, let peerResume else { return [] }
+        switch verdict {
+        case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
+        case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
+        case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
+        }
+    }
+
+    package mutating func ownCompared(_ held: HeldOperation, isSame: Bool) -> [Effect] {
+        guard case .searching(var search, let reason) = phase else { return [] }
+        search.take(answer: held, isSame: isSame)
+        return self.search(search, isSame ? reason : .forked)
+    }
+
+    package mutating func held(_ operation: HeldOperation?) -> [Effect] {
+        if case .closed = phase { return [] }
+        return [.send(.probeAnswer(operation))]
+    }
+
+    package mutating func vouched(_ resumption: Resumption) -> [Effect] {
+        guard case .meeting = phase, let peer, let peerResume else { return [] }
         phase = .established
-        sentCursor = cursor
+        sending.begin(resumption)
+        var effects: [Effect] = [
+            .notice(.established(peer: peer.replica, version: min(peer.version, Self.versionMax)))
+        ]
         // The peer holds what it presents: an acknowledgement that was lost with the last session is made up for.
-        let known: [Effect] = cursor.position > 0 ? [.saveAcknowledged(cursor)] : []
-        return known + pump()
+        if let cursor = resumption.cursor, cursor.position > 0 { effects.append(.saveAcknowledged(cursor)) }
+        if resumption.cursor == nil {
+            effects += configuration.isDialer ? wish(.repair) : [.send(.auditCall)]
+        } else if standing?.wantsAudit == true || (peerResume.received == nil && !peerResume.isEmpty) {
+            effects += wish(.repair)
+        } else if let wish = auditWish {
+            auditWish = nil
+            effects += self.wish(wish)
+        }
+        return effects + pump()
     }
 
     /// There are new rows in the feed to the peer.
     package mutating func feedAdvanced() -> [Effect] {
-        feedMayHaveMore = true
+        sending.liveMayHaveMore = true
         return pump()
     }
 
-    /// - Parameter batch: nil if the feed has nothing behind the cursor.
-    package mutating func batchRead(_ batch: OutgoingBatch?) -> [Effect] {
-        isReading = false
+    /// - Parameter batch: nil if the lane has nothing behind the cursor.
+    package mutating func batchRead(_ lane: Lane, _ batch: OutgoingBatch?) -> [Effect] {
+        sending.isReading = false
         guard case .established = phase else { return [] }
-        guard let batch, batch.end.position > sentCursor.position else {
-            return caughtUp()
+        guard let batch else {
+            sending.exhausted(lane)
+            return pump()
         }
-        let bytes = batch.operations.reduce(64) { $0 + $1.approximateBytes }
-        sentCursor = batch.end
-        unacknowledged.append(Unacknowledged(end: batch.end, bytes: bytes))
-        unacknowledgedBytes += bytes
-        feedMayHaveMore = true
-        return [.sendBatch(batch, compressed: peerTakesZstd)] + pump()
+        sending.sent(batch, at: now.monotonicMilliseconds)
+        return [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
+    }
+
+    /// - Parameter batches: what was read for the repair lane; places are given here.
+    /// - Parameter forAudit: the number of batches counts as one `send` of the audit.
+    package mutating func repairRead(_ operations: [Operation], hashes: [ContentHash], forAudit: Bool) -> [Effect] {
+        guard case .established = phase else { return [] }
+        if !forAudit { sending.isReading = false }
+        guard !operations.isEmpty else {
+            return (forAudit ? perform { $0.sent() } : []) + pump()
+        }
+        let batch = sending.repair(operations, hashes: hashes, forAudit: forAudit, at: now.monotonicMilliseconds)
+        return [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
     }
 
     /// The batch that ends here is durable.
-    package mutating func applied(_ end: FeedCursor) -> [Effect] {
-        applyingCount -= 1
-        appliedPosition = max(appliedPosition, end.position)
+    package mutating func applied(_ lane: Lane, _ end: FeedCursor) -> [Effect] {
+        receiving.applied(lane)
         switch phase {
-        case .idle, .awaitingHello, .closed: return []
+        case .idle, .awaitingHello, .closed, .searching: return []
         // The peer may be further than this side, which still looks for the cursor that it goes on from.
-        case .awaitingVouch, .established:
-            return [.send(.ack(position: end.position, digest: end.digest))] + receivedEverything()
+        case .meeting, .established:
+            return [.send(.ack(lane, position: end.position, digest: end.digest))] + releaseReply()
+                + receivedEverything()
         }
+    }
+
+    /// Compares the two stores, and moves what is missing unless it is only to be verified.
+    package mutating func audit(_ purpose: RangeAudit.Purpose) -> [Effect] {
+        switch phase {
+        case .established: return wish(purpose)
+        case .idle, .awaitingHello, .meeting:
+            auditWish = purpose
+            return []
+        case .searching, .closed: return []
+        }
+    }
+
+    /// - Parameter operations: for a fetch, what goes out in the repair lane before the reply.
+    package mutating func auditAnswered(
+        _ reply: AuditReply, operations: [Operation] = [], hashes: [ContentHash] = []
+    ) -> [Effect] {
+        isAnsweringAudit = false
+        if case .closed = phase { return [] }
+        var effects: [Effect] = []
+        if !operations.isEmpty {
+            let batch = sending.repair(operations, hashes: hashes, forAudit: false, at: now.monotonicMilliseconds)
+            effects.append(.sendBatch(batch, compressed: peer?.acceptsZstd ?? false))
+        }
+        return effects + [.send(.auditReply(reply))]
+    }
+
+    /// Asks the peer for operations whose rows are damaged here; again later if something else is under way.
+    package mutating func heal(_ dots: [Dot]) -> [Effect] {
+        guard case .established = phase, audit == nil, !dots.isEmpty else { return [] }
+        audit = RangeAudit(healing: dots)
+        return perform { $0.start() }
+    }
+
+    package mutating func auditCompared(_ comparison: AuditComparison) -> [Effect] {
+        perform { $0.compared(comparison) }
     }
 
     /// This side ends the session.
@@ -198,6 +383,7 @@ package struct SyncSession: ~Copyable {
     }
 
     package mutating func tick(now: Moment) -> [Effect] {
+        self.now = now
         switch phase {
         case .awaitingHello(let deadline) where now.monotonicMilliseconds >= deadline:
             return close(.outOfOrder, "no Hello within \(SyncLimits.helloMillisecondsMax) ms")
@@ -205,13 +391,13 @@ package struct SyncSession: ~Copyable {
             nextClockAt = now.monotonicMilliseconds + SyncLimits.clockIntervalMilliseconds
             clockAskedAt = now.wallMilliseconds
             return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))]
-        case .idle, .awaitingHello, .awaitingVouch, .established, .closed: return []
+        case .idle, .awaitingHello, .meeting, .searching, .established, .closed: return []
         }
     }
 
-    // MARK: Rules
+    // MARK: Meeting
 
-    private mutating func take(_ hello: SyncMessage.Hello, now: Moment) -> [Effect] {
+    private mutating func take(_ hello: SyncMessage.Hello) -> [Effect] {
         let version = min(hello.version, Self.versionMax)
         guard version >= Self.versionMin else {
             return close(.unsupportedVersion, "the peer speaks \(hello.version), this node at least \(Self.versionMin)")
@@ -223,37 +409,46 @@ package struct SyncSession: ~Copyable {
         guard hello.replica != configuration.replica else {
             return close(.conflictingHistory, "the peer runs under this node's own incarnation \(hello.replica)")
         }
-        phase = .awaitingVouch
-        peerReplica = hello.replica
-        peerTakesZstd = hello.acceptsZstd
-        if arrivedCursor?.feed != hello.replica {
-            arrivedCursor = FeedCursor(feed: hello.replica)
-            appliedPosition = 0
-        }
+        phase = .meeting
+        peer = hello
         nextClockAt = now.monotonicMilliseconds
-        return [
-            .notice(.established(peer: hello.replica, version: version)),
-            .vouch(presented: hello.received),
-        ]
+        return [.identify(hello)]
     }
 
+    private mutating func meet() -> [Effect] {
+        guard case .meeting = phase, standing != nil, let peerResume else { return [] }
+        if let held = peerResume.held { return [.judge(held)] }
+        return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
+    }
+
+    private mutating func search(_ search: HistorySearch, _ reason: IncarnationReason) -> [Effect] {
+        var search = search
+        if let sequence = search.next() {
+            phase = .searching(search, reason)
+            return [.send(.probe(sequence: sequence))]
+        }
+        let common: UInt64? = reason == .forked ? search.differs - 1 : nil
+        return [.recover(reason, common: common)]
+            + close(.recovering, "the peer holds another history of this store, which goes on under a new incarnation")
+    }
+
+    private mutating func take(probeAnswer answer: HeldOperation?) -> [Effect] {
+        guard case .searching(var search, let reason) = phase else { return [] }
+        if let answer, answer.sequence > search.agreed, answer.sequence < search.differs {
+            return [.compareOwn(answer)]
+        }
+        search.take(answer: nil, isSame: true)
+        return self.search(search, reason)
+    }
+
+    // MARK: Receiving
+
     private mutating func take(_ batch: ReceivedBatch) -> [Effect] {
-        guard let peerReplica, batch.start.feed == peerReplica, batch.end.feed == peerReplica else {
+        guard let peer, standing != nil, batch.start.feed == peer.replica, batch.end.feed == peer.replica else {
             return close(.cursorMismatch, "a batch of feed \(batch.start.feed), not of the peer's own")
         }
-        var effects: [Effect] = []
-        if batch.start != arrivedCursor {
-            // The sender may start over, but only at its very beginning and before it has sent anything else.
-            guard batch.start == FeedCursor(feed: peerReplica), !hasReceivedBatch else {
-                return close(
-                    .cursorMismatch,
-                    "a batch starts at \(batch.start.position), \(arrivedCursor?.position ?? 0) was expected")
-            }
-            effects.append(.notice(.feedRestarted))
-            appliedPosition = 0
-        }
         var digest = batch.start.digest
-        for hash in batch.hashes { digest.insert(hash) }
+        for hash in batch.hashes + batch.omitted { digest.insert(hash) }
         guard batch.end.position > batch.start.position else {
             return close(.cursorMismatch, "a batch that does not advance the feed")
         }
@@ -261,26 +456,117 @@ package struct SyncSession: ~Copyable {
             return close(
                 .hashMismatch, "the batch \(batch.start.position)–\(batch.end.position) does not match its digest")
         }
-        hasReceivedBatch = true
-        arrivedCursor = batch.end
-        applyingCount += 1
-        return effects + [.notice(.remaining(batch.remaining)), .apply(batch)]
+        guard let place = receiving.take(batch) else {
+            return close(
+                .cursorMismatch,
+                "a batch of the \(batch.lane) lane starts at \(batch.start.position), another place was expected")
+        }
+        let remaining: [Effect] = batch.lane == .backlog ? [.notice(.remaining(batch.remaining))] : []
+        return remaining + [.apply(batch, place)]
     }
 
-    private mutating func acknowledge(position: UInt64, digest: SetDigest) -> [Effect] {
-        guard let index = unacknowledged.firstIndex(where: { $0.end.position == position }) else {
-            return close(.cursorMismatch, "an acknowledgement of \(position), where no sent batch ends")
+    private mutating func take(rebase cursor: FeedCursor) -> [Effect] {
+        guard cursor.feed == peer?.replica, standing != nil else {
+            return close(.cursorMismatch, "a cursor of feed \(cursor.feed), not of the peer's own")
         }
-        let end = unacknowledged[index].end
-        guard end.digest == digest else {
-            return close(.hashMismatch, "the peer's digest at \(position) differs from what was sent")
+        guard let progress = receiving.rebase(to: cursor) else {
+            return close(.cursorMismatch, "a cursor at \(cursor.position), behind what was sent in order")
         }
-        for batch in unacknowledged[...index] { unacknowledgedBytes -= batch.bytes }
-        unacknowledged.removeSubrange(...index)
-        return [.saveAcknowledged(end)] + deliveredEverything() + pump()
+        return [.saveReceived(progress), .notice(.remaining(0))]
     }
 
-    private mutating func take(clockOrigin origin: Int64, echo: Int64, now: Moment) -> [Effect] {
+    private mutating func receivedEverything() -> [Effect] {
+        guard receiving.isPeerCaughtUp, receiving.applyingCount == 0 else { return [] }
+        receiving.isPeerCaughtUp = false
+        return [.notice(.remaining(0)), .notice(.receivedEverything)]
+    }
+
+    // MARK: Sending
+
+    private mutating func acknowledge(_ lane: Lane, position: UInt64, digest: SetDigest) -> [Effect] {
+        switch sending.acknowledge(lane, position: position, digest: digest, at: now.monotonicMilliseconds) {
+        case .unknown: return close(.cursorMismatch, "an acknowledgement of \(position), where no sent batch ends")
+        case .differs: return close(.hashMismatch, "the peer's digest at \(position) differs from what was sent")
+        case .taken(let contiguous, let auditBatches):
+            var effects: [Effect] = contiguous.map { [.saveAcknowledged($0)] } ?? []
+            for _ in 0..<auditBatches { effects += perform { $0.sent() } }
+            return effects + deliveredEverything() + pump()
+        }
+    }
+
+    /// Asks for the next rows unless a read is under way or enough is unacknowledged.
+    private mutating func pump() -> [Effect] {
+        guard case .established = phase else { return [] }
+        switch sending.next() {
+        case .read(let lane, let cursor, let through, let bytesMax):
+            return [.readFeed(lane, after: cursor, through: through, bytesMax: bytesMax)]
+        case .readAnnouncements(let after, let through):
+            return [.readAnnouncements(after: after, through: through)]
+        case .wait: return []
+        case .caughtUp: return [.send(.caughtUp)] + deliveredEverything()
+        }
+    }
+
+    private mutating func deliveredEverything() -> [Effect] {
+        sending.takeDelivered() ? [.notice(.deliveredEverything)] : []
+    }
+
+    // MARK: Auditing
+
+    private mutating func wish(_ purpose: RangeAudit.Purpose) -> [Effect] {
+        guard audit == nil else {
+            // One that repairs is not held back by one that does not.
+            if purpose == .repair, audit?.purpose != .repair { auditWish = .repair }
+            return []
+        }
+        audit = RangeAudit(purpose)
+        return [.notice(.auditStarted)] + perform { $0.start() }
+    }
+
+    private mutating func releaseReply() -> [Effect] {
+        guard let reply = heldReply, receiving.repairingCount == 0 else { return [] }
+        heldReply = nil
+        return perform { $0.reply(reply) }
+    }
+
+    private mutating func perform(_ step: (inout RangeAudit) -> [RangeAudit.Effect]) -> [Effect] {
+        guard var audit = audit.take() else { return [] }
+        var effects: [Effect] = []
+        var isOver = false
+        for effect in step(&audit) {
+            switch effect {
+            case .ask(let request): effects.append(.send(.auditRequest(request)))
+            case .compare(let reply, let request): effects.append(.compareAudit(reply, with: request))
+            case .send(let dots): effects.append(.readForRepair(dots))
+            case .finished(let outcome):
+                isOver = true
+                guard audit.purpose != .heal else { continue }
+                effects.append(.notice(.audited(outcome, audit.purpose)))
+                let isRepaired = audit.purpose == .repair
+                effects.append(
+                    .send(
+                        .auditDone(found: outcome.found, unresolved: outcome.unresolved, isRepaired: isRepaired)))
+                if isRepaired || outcome.found == 0 { effects += rebase() }
+            }
+        }
+        if !isOver {
+            self.audit = consume audit
+        } else if let wish = auditWish {
+            auditWish = nil
+            effects += self.wish(wish)
+        }
+        return effects
+    }
+
+    /// What an audit has found equal need not be sent.
+    private mutating func rebase() -> [Effect] {
+        guard case .established = phase, let cursor = sending.rebase() else { return [] }
+        return [.saveAcknowledged(cursor), .send(.rebase(cursor))] + pump()
+    }
+
+    // MARK: Clock
+
+    private mutating func take(clockOrigin origin: Int64, echo: Int64) -> [Effect] {
         guard echo != 0 else {
             if let last = clockAnsweredAt,
                 now.monotonicMilliseconds - last < SyncLimits.clockAnswerIntervalMilliseconds
@@ -296,37 +582,5 @@ package struct SyncSession: ~Copyable {
         let roundTrip = max(0, now.wallMilliseconds - origin)
         let offset = echo - (origin + roundTrip / 2)
         return [.notice(.clockOffset(milliseconds: offset, roundTripMilliseconds: roundTrip))]
-    }
-
-    /// Asks for the next rows unless a read is under way or enough is unacknowledged.
-    private mutating func pump() -> [Effect] {
-        guard case .established = phase, !isReading, feedMayHaveMore,
-            unacknowledgedBytes < SyncLimits.unacknowledgedBytesMax
-        else { return [] }
-        isReading = true
-        feedMayHaveMore = false
-        return [.readFeed(after: sentCursor)]
-    }
-
-    private mutating func caughtUp() -> [Effect] {
-        // Rows may have come in while the read was under way.
-        if feedMayHaveMore { return pump() }
-        guard saidCaughtUpAt != sentCursor.position else { return [] }
-        saidCaughtUpAt = sentCursor.position
-        return [.send(.caughtUp(position: sentCursor.position))] + deliveredEverything()
-    }
-
-    /// Once for every position at which the feed was exhausted and all of it acknowledged.
-    private mutating func deliveredEverything() -> [Effect] {
-        guard unacknowledged.isEmpty, saidCaughtUpAt == sentCursor.position, saidDeliveredAt != sentCursor.position
-        else { return [] }
-        saidDeliveredAt = sentCursor.position
-        return [.notice(.deliveredEverything)]
-    }
-
-    private mutating func receivedEverything() -> [Effect] {
-        guard let position = peerCaughtUpAt, applyingCount == 0, appliedPosition >= position else { return [] }
-        peerCaughtUpAt = nil
-        return [.notice(.remaining(0)), .notice(.receivedEverything)]
     }
 }

@@ -90,6 +90,7 @@ extension OpenBody: KindBody {
         draft.number = promised
         draft.secondNumber = firstContact
         draft.entity = customer
+        draft.label = number
         for (field, isGiven) in [
             (Field.title, !title.isEmpty), (.body, !body.isEmpty), (.category, !category.isEmpty),
             (.urgency, urgency != .unknown), (.channel, !channel.isEmpty), (.promisedTime, promised != nil),

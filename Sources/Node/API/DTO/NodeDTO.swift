@@ -62,7 +62,10 @@ package struct Degradation: Codable, Sendable, Hashable {
 
 package struct PeerStatus: Codable, Sendable, Hashable {
     package var site: String
-    package var isParent: Bool
+    /// `parent`, `sibling` or `child`.
+    package var role: String
+    /// The incarnation it last ran under; nil before the first meeting.
+    package var node: String?
     package var isConnected: Bool
     package var isPaused: Bool
     /// Since when connected or not; nil if that has never been otherwise.
@@ -73,6 +76,14 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     /// Nil if the peer has not said yet.
     package var toGet: UInt64?
     package var toGetKnownAt: Instant?
+    /// Operations a second, lately; nil while nothing moves.
+    package var sendRate: Double?
+    package var getRate: Double?
+    /// Seconds until everything is there, if it goes on like this.
+    package var toSendSeconds: Double?
+    package var toGetSeconds: Double?
+    package var isAuditing: Bool
+    package var audit: AuditStatus?
     package var clockOffsetMilliseconds: Int64?
     package var roundTripMilliseconds: Int64?
     package var lastFailure: String?
@@ -80,6 +91,19 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     package var receivedOperations: UInt64
     package var sentBytes: UInt64
     package var receivedBytes: UInt64
+}
+
+extension PeerStatus {
+    package var isParent: Bool { role == "parent" }
+}
+
+/// How the last comparison of the two stores ended.
+package struct AuditStatus: Codable, Sendable, Hashable {
+    package var at: Instant
+    /// Operations that one of the two lacked.
+    package var found: UInt64
+    /// Those that a second pass found again after repair.
+    package var unresolved: UInt64
 }
 
 /// What `GET /api/v1/sync` answers.

@@ -1,3 +1,4 @@
+internal import Replication
 internal import Store
 
 /// Words about nodes, their peers and their upkeep.
@@ -38,6 +39,17 @@ enum NodeTexts {
     static let attention = Phrase("需要处理", "Needs attention")
     static let child = Phrase("下级", "child")
     static let superior = Phrase("上级", "parent")
+    static let audit = Phrase("核对", "Audit")
+    static let auditing = Phrase("正在核对", "auditing")
+    static let sibling = Phrase("同级节点", "sibling")
+
+    static func role(_ role: String) -> Phrase {
+        switch role {
+        case "parent": superior
+        case "sibling": sibling
+        default: child
+        }
+    }
     static let name = Phrase("用户", "Name")
     static let role = Phrase("角色", "Role")
     static let department = Phrase("部门", "Department")

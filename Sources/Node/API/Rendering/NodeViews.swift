@@ -58,7 +58,7 @@ extension [PeerStatus] {
             .init(say(NodeTexts.peer)), .init(say(NodeTexts.link)), .init(say(NodeTexts.toSend), isRight: true),
             .init(say(NodeTexts.toGet), isRight: true), .init(say(NodeTexts.asOf)),
             .init(say(NodeTexts.clock), isRight: true), .init(say(NodeTexts.roundTrip), isRight: true),
-            .init(say(NodeTexts.failure)),
+            .init(say(NodeTexts.audit)), .init(say(NodeTexts.failure)),
         ])
         for peer in self {
             let link: String
@@ -72,13 +72,29 @@ extension [PeerStatus] {
                 link = say(peer.isConnected ? NodeTexts.connected : NodeTexts.neverConnected)
             }
             table.add([
-                "\(peer.site) (\(say(peer.isParent ? NodeTexts.superior : NodeTexts.child)))", link, "\(peer.toSend)",
-                peer.toGet.map { "\($0)" } ?? "?", presentation.time(peer.toGetKnownAt),
+                "\(peer.site) (\(say(NodeTexts.role(peer.role))))", link,
+                Self.amount(peer.toSend, peer.toSendSeconds, presentation),
+                peer.toGet.map { Self.amount($0, peer.toGetSeconds, presentation) } ?? "?",
+                presentation.time(peer.toGetKnownAt),
                 peer.clockOffsetMilliseconds.map { "\($0) ms" } ?? "–",
-                peer.roundTripMilliseconds.map { "\($0) ms" } ?? "–", peer.isConnected ? "" : peer.lastFailure ?? "",
+                peer.roundTripMilliseconds.map { "\($0) ms" } ?? "–",
+                Self.audit(peer, presentation), peer.isConnected ? "" : peer.lastFailure ?? "",
             ])
         }
         return table.lines
+    }
+
+    /// How many operations, and how long they will take.
+    private static func amount(_ count: UInt64, _ seconds: Double?, _ presentation: Presentation) -> String {
+        guard let seconds else { return "\(count)" }
+        return "\(count) · \(presentation.duration(Int64(seconds * 1_000)))"
+    }
+
+    private static func audit(_ peer: PeerStatus, _ presentation: Presentation) -> String {
+        if peer.isAuditing { return presentation.phrase(NodeTexts.auditing) }
+        guard let audit = peer.audit else { return "–" }
+        let mark = audit.unresolved > 0 ? "✗ \(audit.unresolved)" : "✓"
+        return "\(mark) \(presentation.time(audit.at))"
     }
 }
 

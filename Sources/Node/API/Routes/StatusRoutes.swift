@@ -70,7 +70,7 @@ extension APIServices {
     func peers() async throws -> [PeerStatus] {
         let links = node.links.all
         return try await read { try reader.peers() }.map { record in
-            PeerStatus(record, links[record.site] ?? LinkTable.Status())
+            PeerStatus(record, links[record.id] ?? LinkTable.Status())
         }
     }
 }
@@ -86,12 +86,27 @@ extension IncarnationStatus {
 extension PeerStatus {
     init(_ record: PeerRecord, _ link: LinkTable.Status) {
         self.init(
-            site: record.site.rawValue, isParent: record.isParent, isConnected: link.isConnected,
-            isPaused: link.isPaused, since: Instant(nonzero: link.since),
+            site: record.site.rawValue, role: "\(record.role)", node: record.node?.description,
+            isConnected: link.isConnected, isPaused: link.isPaused, since: Instant(nonzero: link.since),
             lastContact: Instant(nonzero: record.lastContact), toSend: record.toSendCount, toGet: link.remainingToGet,
             toGetKnownAt: Instant(nonzero: link.remainingKnownAt),
+            sendRate: Self.rate(link.acknowledgedRate, record.toSendCount),
+            getRate: Self.rate(link.receivedRate, link.remainingToGet ?? 0),
+            toSendSeconds: Self.seconds(link.acknowledgedRate, record.toSendCount),
+            toGetSeconds: Self.seconds(link.receivedRate, link.remainingToGet ?? 0), isAuditing: link.isAuditing,
+            audit: Instant(nonzero: record.auditTime).map {
+                AuditStatus(at: $0, found: record.auditFound, unresolved: record.auditUnresolved)
+            },
             clockOffsetMilliseconds: link.clockOffsetMilliseconds, roundTripMilliseconds: link.roundTripMilliseconds,
             lastFailure: link.lastFailure, sentOperations: link.sentOperations,
             receivedOperations: link.receivedOperations, sentBytes: link.sentBytes, receivedBytes: link.receivedBytes)
+    }
+
+    private static func rate(_ rate: OperationRate, _ remaining: UInt64) -> Double? {
+        remaining > 0 && rate.perSecond > 0 ? (rate.perSecond * 10).rounded() / 10 : nil
+    }
+
+    private static func seconds(_ rate: OperationRate, _ remaining: UInt64) -> Double? {
+        remaining > 0 && rate.perSecond > 0 ? (Double(remaining) / rate.perSecond).rounded() : nil
     }
 }

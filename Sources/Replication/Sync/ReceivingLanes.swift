@@ -1,0 +1,79 @@
+/// The receiving half of a session: which batch may come next in each lane, and what is on its way to the disk.
+///
+/// Source: Protocols/sync.md §5.
+struct ReceivingLanes: Sendable {
+    /// What has arrived, durable or not; nil before the peer is known.
+    private(set) var progress: FeedProgress?
+    /// The interval that the live lane of this session fills.
+    private var live: FeedInterval?
+    private(set) var applyingCount = 0
+    private(set) var repairingCount = 0
+    var isPeerCaughtUp = false
+
+    mutating func begin(_ received: FeedProgress?, feed: ReplicaID) {
+        progress = received ?? FeedProgress(cursor: FeedCursor(feed: feed))
+    }
+
+    /// - Returns: what becomes durable with the batch; nil if it does not start where its lane stands.
+    mutating func take(_ batch: ReceivedBatch) -> FeedPlace? {
+        guard var progress else { return nil }
+        let place: FeedPlace
+        switch batch.lane {
+        case .backlog:
+            // An interval that the sender could not vouch for is sent again, the others are jumped over.
+            guard let start = expected(batch.start, progress) else { return nil }
+            progress.cursor = batch.end
+            progress.intervals.removeAll { $0.start < start.position }
+            place = .backlog(batch.end)
+        case .live:
+            if let live {
+                guard batch.start.position == live.end, batch.start.digest == live.digest else { return nil }
+            } else {
+                guard batch.start.digest == .empty, batch.start.position >= progress.cursor.position else { return nil }
+            }
+            let interval = FeedInterval(
+                start: live?.start ?? batch.start.position, end: batch.end.position, digest: batch.end.digest)
+            live = interval
+            progress.intervals.removeAll { $0.start >= interval.start }
+            progress.forgetShortest()
+            progress.intervals.append(interval)
+            place = .live(progress.intervals)
+        case .repair:
+            repairingCount += 1
+            place = .repair
+        }
+        self.progress = progress
+        applyingCount += 1
+        isPeerCaughtUp = false
+        return place
+    }
+
+    /// The cursor itself, or where it comes to over the intervals that begin there.
+    private func expected(_ start: FeedCursor, _ progress: FeedProgress) -> FeedCursor? {
+        if start == progress.cursor { return start }
+        var normalised = progress
+        // Each of the intervals may be one that the sender did not accept.
+        while !normalised.intervals.isEmpty {
+            normalised.normalise()
+            if normalised.cursor == start { return start }
+            guard !normalised.intervals.isEmpty else { break }
+            normalised.intervals.removeFirst()
+        }
+        return nil
+    }
+
+    mutating func applied(_ lane: Lane) {
+        applyingCount -= 1
+        if lane == .repair { repairingCount -= 1 }
+    }
+
+    /// - Returns: nil if the cursor lies before what has come in order.
+    mutating func rebase(to cursor: FeedCursor) -> FeedProgress? {
+        guard var progress, cursor.position >= progress.cursor.position || progress.cursor.feed != cursor.feed else {
+            return nil
+        }
+        progress.rebase(to: cursor)
+        self.progress = progress
+        return progress
+    }
+}

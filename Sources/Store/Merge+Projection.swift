@@ -1,0 +1,201 @@
+internal import GRDB
+internal import Replication
+internal import Tickets
+
+/// Which entities' rows a transaction writes. Log, feeds, cursors and prefixes are written by every one.
+enum ProjectionExtent {
+    /// Every entity that differs from its row.
+    case everything
+    /// Those that this transaction has touched; what others have left behind stays behind.
+    case touched
+    /// None: a backlog comes in, and each would be written again and again.
+    case nothing
+}
+
+// The projection: entities are decoded when first touched, folded in memory, and written in full.
+extension Merge {
+    /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
+    final class Work {
+        let id: Int64
+        /// Has no row yet.
+        var isNew: Bool
+        var ticket: Ticket
+        var digest: SetDigest
+        var facts: Int64
+        /// What its row in `ticket` says; nil while that has not been read.
+        var contributions: [UInt8]?
+        /// What the indexes of that row are made of; 0 while it is not known.
+        var queueFacts: Int64 = 0
+        /// Children in whose subtree a site takes part, by index in the cache's list.
+        var members: Set<Int> = []
+        /// Sites that took part when `members` was last looked at.
+        var siteCount = 0
+        /// Numbers that operations since it was last written have given it, by the operation.
+        var numbers: [Dot: String] = [:]
+        /// An operation since it was last written may have changed what its row shows.
+        var mayShowMore = false
+        /// It differs from its row, and is in the cache's list of what is to be written.
+        var isDirty = false
+
+        init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
+            self.id = id
+            self.isNew = isNew
+            self.ticket = ticket
+            self.digest = digest
+            self.facts = facts
+        }
+    }
+
+    mutating func work(on entity: EntityID) throws -> Work {
+        if let known = cache.works[entity] {
+            touch(known)
+            return known
+        }
+        let find = cache.statements.findEntity
+        find.bind(entity)
+        let work: Work
+        if try find.step() {
+            defer { find.reset() }
+            let ticket: Ticket
+            do {
+                // An entity that the log names and that was not folded yet has no state.
+                ticket = try find.integer(1) == 0 ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity)
+            } catch {
+                throw StoreError.corruptState(entity: entity, reason: "\(error)")
+            }
+            work = Work(
+                id: find.integer(0), isNew: false, ticket: ticket,
+                digest: SetDigest(count: find.unsigned(1), sum: ContentHash(find.blob(2)) ?? .zero),
+                facts: find.integer(3))
+            lookAtMembers(of: work)
+        } else {
+            cache.lastEntity += 1
+            work = Work(id: cache.lastEntity, isNew: true, ticket: Ticket(id: entity), digest: .empty, facts: 0)
+            work.contributions = []
+            created.append(work)
+        }
+        cache.works[entity] = work
+        touch(work)
+        return work
+    }
+
+    private mutating func touch(_ work: Work) {
+        touched.append(work)
+        guard !work.isDirty else { return }
+        work.isDirty = true
+        cache.dirty.append(work)
+        cache.dirtyEvents += work.ticket.operationCount
+    }
+
+    /// Which children take part, for an entity whose operations are in their feeds already.
+    private func lookAtMembers(of work: Work) {
+        guard work.siteCount != work.ticket.siteCount else { return }
+        work.siteCount = work.ticket.siteCount
+        for (index, child) in cache.children.enumerated() where work.ticket.isLetIn(within: child.site) {
+            work.members.insert(index)
+        }
+    }
+
+    /// Folds an operation that is in the log already; feeds and cursors stay as they are. Does nothing for one that the
+    /// entity's row holds: digests, unlike states, would count it twice.
+    mutating func replay(_ stored: StoredOperation) throws {
+        let work = try work(on: stored.operation.entity)
+        guard !work.ticket.contains(stored.operation.dot) else { return }
+        apply(stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work)
+        lookAtMembers(of: work)
+    }
+
+    func apply(_ operation: Operation, hash: ContentHash, reading: OperationReading, to work: Work) {
+        work.ticket.apply(operation, reading)
+        if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
+        work.digest.insert(hash)
+        if let number = reading.number { work.numbers[operation.dot] = number }
+        cache.dirtyEvents += 1
+    }
+
+    /// Ends the transaction: the projection to the given extent, and the measures of replicas and peers.
+    mutating func finish(_ extent: ProjectionExtent = .everything) throws {
+        switch extent {
+        case .everything:
+            for work in cache.dirty where work.isDirty { try write(work) }
+            try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
+            try setProjectionCursor(nil)
+            cache.works.trim(latest: cache.dirty)
+            cache.dirty.removeAll(keepingCapacity: true)
+            cache.dirtyEvents = 0
+        case .touched:
+            for work in touched where work.isDirty { try write(work) }
+            try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
+        case .nothing:
+            for work in created {
+                try insertRow(of: work, digest: .empty) { row in
+                    row.bind(8, [])
+                    try row.run()
+                }
+                work.isNew = false
+            }
+            // What stays behind from now on begins with this transaction.
+            if cache.projectionCursor == nil { try setProjectionCursor(start) }
+        }
+        try writeReplicasAndPeers()
+    }
+
+    private func setProjectionCursor(_ arrival: Int64?) throws {
+        guard cache.projectionCursor != arrival else { return }
+        try Meta.set(Meta.projectionCursor, arrival, db)
+        cache.projectionCursor = arrival
+        cache.deferredSince = .now
+    }
+
+    private mutating func write(_ work: Work) throws {
+        if work.ticket.id.type == .ticket { try writeTicket(work) }
+        if work.isNew {
+            try insertRow(of: work, digest: work.digest) { row in
+                try work.ticket.withEncoded(using: &cache.scratch) { state in
+                    row.bindInPlace(8, state)
+                    try row.run()
+                }
+            }
+        } else {
+            let update = cache.statements.updateEntity
+            update.bind(1, work.id)
+            update.bind(2, work.digest.count)
+            work.digest.sum.withBytes { update.bind(3, $0) }
+            update.bind(4, work.facts)
+            try work.ticket.withEncoded(using: &cache.scratch) { state in
+                update.bindInPlace(5, state)
+                try update.run()
+            }
+        }
+        work.isNew = false
+        work.isDirty = false
+        work.mayShowMore = false
+        work.numbers.removeAll()
+    }
+
+    private mutating func writeTicket(_ work: Work) throws {
+        result.touched.append(work.ticket.id)
+        guard work.mayShowMore || work.facts == 0 else { return }
+        let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
+        let facts = row.facts
+        if facts != work.facts {
+            try row.write(work, statements: cache.statements, rollup: &rollup)
+            work.facts = facts
+        }
+        if work.ticket.isLetIn(site), !row.summary.receiptsOwed(by: site).isEmpty {
+            result.owingReceipts.append(work.ticket.id)
+        }
+    }
+
+    private func insertRow(of work: Work, digest: SetDigest, runWithState: (BoundStatement) throws -> Void) throws {
+        let insert = cache.statements.insertEntity
+        insert.bind(1, work.id)
+        insert.bind(2, Int(work.ticket.id.type.rawValue))
+        insert.bind(3, work.ticket.id.high)
+        insert.bind(4, work.ticket.id.low)
+        insert.bind(5, digest.count)
+        digest.sum.withBytes { insert.bind(6, $0) }
+        insert.bind(7, digest.count == 0 ? 0 : work.facts)
+        try runWithState(insert)
+    }
+}

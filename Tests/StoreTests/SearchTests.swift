@@ -1,0 +1,68 @@
+import Replication
+import Store
+import TestSupport
+import Testing
+import Tickets
+
+@Suite struct SearchTests {
+    /// A province's store with one ticket for each text.
+    private func store(_ texts: [String]) throws -> TestStore {
+        let store = try TestStore("zj", replica: 13)
+        try store.commit([announcement("zj", replica: 13)])
+        var office = Office("zj", replica: 13, announced: true)
+        for (index, text) in texts.enumerated() {
+            try store.commit(
+                office.perform(
+                    .open(OpenBody(title: "t", body: text, department: "service")), on: nil, as: "service",
+                    minute: Int64(index)))
+            // A segment of the index for each.
+            while try store.writer.advanceSearch() > 0 {}
+        }
+        return store
+    }
+
+    private func count(_ text: String, _ store: TestStore) throws -> Int {
+        var filter = TicketFilter()
+        filter.text = text
+        return try store.reader.list(filter).count
+    }
+
+    @Test(
+        "words are found in either case and between marks of any width; rare characters stand for themselves",
+        arguments: [
+            ("router", 1), ("ROUTER", 1), ("émile", 1), ("ÉMILE", 1), ("mile", 0), ("断网,报障", 1), ("网 报", 1), ("网报", 1),
+            ("\u{E123}", 1), ("\u{20BB7}", 1), ("12-3", 1), ("3", 1), ("，", 0), ("привет", 1),
+        ])
+    func tokens(text: String, found: Int) throws {
+        let store = try store(["断网，报障！Router 12—3", "Émile\u{E123}、\u{20BB7}野", "Привет"])
+        #expect(try count(text, store) == found)
+    }
+
+    @Test("an index whose segments were joined finds the same")
+    func joined() throws {
+        let store = try store((0..<40).map { "报障 \($0) 号" })
+        #expect(try count("报障", store) == 40)
+        var steps = 0
+        while try store.writer.mergeSearch() {
+            steps += 1
+            try #require(steps < 1_000)
+        }
+        #expect(steps > 0)
+        #expect(try count("报障", store) == 40)
+        #expect(try count("17", store) == 1)
+    }
+
+    @Test("a step that was read before the index was emptied is left out")
+    func staleStep() throws {
+        let store = try store(["报障"])
+        let step = try store.reader.searchStep(after: 0)
+        try store.writer.advanceSearch(step)
+        #expect(try store.reader.searchBacklog() == 0 && count("报障", store) == 1)
+        try store.writer.rebuild(now: 0)
+        let first = try store.reader.searchStep()
+        #expect(!first.isEmpty)
+        try store.writer.advanceSearch(first)
+        try store.writer.advanceSearch(first)
+        #expect(try store.reader.searchBacklog() == 0 && count("报障", store) == 1)
+    }
+}

@@ -1,0 +1,250 @@
+import Foundation
+import Replication
+import Store
+import TestSupport
+import Testing
+import Tickets
+
+/// Sessions over real stores: what arrives, what is sent twice, what is found missing.
+/// Source: Protocols/sync.md §5, §8.
+@Suite struct SyncLinkTests {
+    /// A branch and the region above it, with the histories of `MergeTests` at hand.
+    private struct Pair {
+        let branch: TestStore
+        let region: TestStore
+        let link: StoreLink
+
+        init() throws {
+            branch = try TestStore("xihu.hz.zj", replica: 11, parent: "hz.zj")
+            region = try TestStore("hz.zj", replica: 21, parent: "zj")
+            try region.commit([announcement("hz.zj", replica: 21)])
+            link = StoreLink(branch, region)
+        }
+    }
+
+    /// What a branch writes on its own.
+    private func branchLog(tickets: Int, replica: UInt64 = 11) throws -> [Replication.Operation] {
+        var office = Office("xihu.hz.zj", replica: replica, announced: true)
+        for index in 0..<tickets {
+            let opened = try office.perform(
+                .open(OpenBody(title: "报障 \(index)", category: "network", department: "SVC")), on: nil, as: "SVC",
+                minute: Int64(index * 7))
+            try office.perform(.note("回访 \(index)"), on: opened[0].entity, as: "SVC", minute: Int64(index * 7 + 1))
+        }
+        return [announcement("xihu.hz.zj", replica: replica)] + office.log
+    }
+
+    /// The same digest over everything, which for a branch alone with its region is the same set of operations.
+    private func expectSame(_ left: TestStore, _ right: TestStore, seed: UInt64) throws {
+        try left.writer.catchUpProjection()
+        try right.writer.catchUpProjection()
+        #expect(try left.reader.counts().digest == right.reader.counts().digest, "seed \(seed)")
+        #expect(try left.reader.counts().operations == right.reader.counts().operations, "seed \(seed)")
+    }
+
+    @Test(
+        "whatever is lost with connections, both end with the same operations, and nothing is sent again",
+        arguments: 0..<12)
+    func convergence(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 30)
+        var rest = log[...]
+        for _ in 0..<8 {
+            let count = Int.random(in: 0...12, using: &generator)
+            if count > 0 { try pair.branch.commit(Array(rest.prefix(count))) }
+            rest = rest.dropFirst(count)
+            try pair.link.connect()
+            for _ in 0..<Int.random(in: 0...60, using: &generator) {
+                guard try pair.link.step(using: &generator) else { break }
+                if Int.random(in: 0..<10, using: &generator) == 0, let next = rest.first {
+                    try pair.branch.commit([next])
+                    rest = rest.dropFirst()
+                    pair.link.below.announceNews()
+                }
+            }
+        }
+        try pair.branch.commit(Array(rest))
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        #expect(pair.link.below.closed == nil && pair.link.above.closed == nil, "seed \(seed)")
+        try expectSame(pair.branch, pair.region, seed: seed)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        #expect(pair.link.below.sent.isEmpty && pair.link.above.sent.isEmpty, "seed \(seed)")
+        #expect(pair.link.above.notices.contains(.receivedEverything))
+        #expect(pair.link.below.notices.contains(.deliveredEverything))
+    }
+
+    @Test("a live operation overtakes the backlog, which then fills up to where it started", arguments: 0..<6)
+    func overtaking(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 60)
+        try pair.branch.commit(Array(log.dropLast(1)))
+        pair.link.below.window = 4_096
+        try pair.link.connect()
+        while try pair.region.reader.counts().operations < 10 { _ = try pair.link.step(using: &generator) }
+        try pair.branch.commit([log[log.count - 1]])
+        pair.link.below.announceNews()
+        while try pair.region.reader.operation(log[log.count - 1].dot) == nil {
+            #expect(try pair.link.step(using: &generator))
+        }
+        #expect(try pair.region.reader.counts().operations < log.count / 2, "seed \(seed)")
+        // The line goes; what has overtaken is known and not sent again.
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        #expect(!pair.link.below.sent.contains { $0.dot == log[log.count - 1].dot }, "seed \(seed)")
+        try expectSame(pair.branch, pair.region, seed: seed)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        #expect(pair.link.below.sent.isEmpty)
+    }
+
+    @Test("an audit finds what one side lacks, by dividing ranges, and moves nothing else", arguments: 0..<8)
+    func audit(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 300)
+        try pair.branch.commit(log)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        try expectSame(pair.branch, pair.region, seed: seed)
+        // A region that has forgotten some of them without knowing it.
+        let lost = Set((0..<5).map { _ in log.indices.dropFirst().randomElement(using: &generator) ?? 1 })
+        let region = try TestStore("hz.zj", replica: 22, parent: "zj")
+        try region.commit([announcement("hz.zj", replica: 22)])
+        try region.commit([announcement("hz.zj", replica: 21)])
+        try region.commit(log.indices.filter { !lost.contains($0) }.map { log[$0] })
+        let link = StoreLink(pair.branch, region)
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.audited?.missingThere == UInt64(lost.count), "seed \(seed)")
+        #expect(link.below.audited?.unresolved == 0)
+        #expect(Set(link.below.sent.map(\.dot)) == Set(lost.map { log[$0].dot }), "seed \(seed)")
+        #expect(try region.reader.counts().operations == log.count + 2, "the region's announcements are there too")
+        // From then on cursors do.
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.audited == nil && link.below.sent.isEmpty, "seed \(seed)")
+    }
+
+    @Test("to verify moves nothing")
+    func verify() throws {
+        var generator = SeededGenerator(seed: 1)
+        let pair = try Pair()
+        try pair.branch.commit(try branchLog(tickets: 20))
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        pair.link.above.audit(.verify)
+        try pair.link.run(using: &generator)
+        #expect(pair.link.above.audited == AuditOutcome())
+    }
+
+    @Test("a branch gets nothing of a ticket that it takes no part in, and the whole history of one that it enters")
+    func scope() throws {
+        var generator = SeededGenerator(seed: 3)
+        let province = try TestStore("zj", replica: 13)
+        let logs = try MergeTests().history(tickets: 6)
+        let hz = try TestStore("hz.zj", replica: 31, parent: "zj")
+        try hz.commit([announcement("hz.zj", replica: 31)])
+        let wz = try TestStore("wz.zj", replica: 32, parent: "zj")
+        try wz.commit([announcement("wz.zj", replica: 32)])
+        for log in logs { try province.commit(log) }
+        let first = StoreLink(hz, province)
+        let second = StoreLink(wz, province)
+        for link in [first, second] {
+            try link.connect()
+            try link.run(using: &generator)
+        }
+        #expect(try hz.reader.counts().tickets == 6)
+        #expect(try wz.reader.counts().tickets == 0)
+        #expect(second.above.sent.allSatisfy { $0.entity.type == .replica })
+        // Also not when it audits.
+        second.below.audit(.repair)
+        try second.run(using: &generator)
+        #expect(second.below.audited == AuditOutcome())
+        #expect(second.above.sent.allSatisfy { $0.entity.type == .replica })
+    }
+
+    @Test("a child that moves to the second parent compares, and sends nothing that the first has passed on")
+    func secondParent() throws {
+        var generator = SeededGenerator(seed: 5)
+        let first = try TestStore("zj", replica: 41)
+        try first.commit([announcement("zj", replica: 41)])
+        let second = try TestStore("zj", replica: 42)
+        try second.commit([announcement("zj", replica: 42)])
+        let child = try TestStore("hz.zj", replica: 11, parent: "zj")
+        var office = Office("hz.zj", replica: 11, announced: true)
+        for index in 0..<40 {
+            try office.perform(
+                .open(OpenBody(title: "t\(index)", department: "SVC")), on: nil, as: "SVC", minute: Int64(index))
+        }
+        try child.commit([announcement("hz.zj", replica: 11)] + office.log)
+        let upward = StoreLink(child, first)
+        let between = StoreLink(second, first, role: .sibling)
+        for link in [upward, between] {
+            try link.connect()
+            try link.run(using: &generator)
+        }
+        #expect(try second.reader.counts().operations == 43)
+        let late = try office.perform(
+            .open(OpenBody(title: "late", department: "SVC")), on: nil, as: "SVC", minute: 100)
+        try child.commit(late)
+        let moved = StoreLink(child, second)
+        try moved.connect()
+        try moved.run(using: &generator)
+        #expect(moved.below.audited?.missingThere == 1 && moved.below.audited?.missingHere == 1)
+        #expect(moved.below.sent.map(\.dot) == late.map(\.dot))
+        #expect(moved.above.sent.map(\.dot) == [Dot(ReplicaID(42), 1)])
+        // And back: the first one gets the late one from its sibling or from the child, once.
+        try upward.connect()
+        try upward.run(using: &generator)
+        #expect(upward.below.sent.map(\.dot) == late.map(\.dot))
+        try between.connect()
+        try between.run(using: &generator)
+        #expect(between.above.sent.isEmpty || between.above.sent.map(\.dot) == late.map(\.dot))
+        #expect(try first.reader.counts().digest == second.reader.counts().digest)
+    }
+
+    @Test("a peer that holds more of this store's incarnation than the store itself shows that it was rolled back")
+    func rolledBack() throws {
+        var generator = SeededGenerator(seed: 7)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 20)
+        try pair.branch.commit(log)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        let older = try TestStore("xihu.hz.zj", replica: 11, parent: "hz.zj")
+        try older.commit(Array(log.prefix(17)))
+        let link = StoreLink(older, pair.region)
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.recovery?.reason == .rolledBack && link.below.recovery?.common == nil)
+        #expect(link.below.closed?.code == .recovering)
+    }
+
+    @Test(
+        "a store that was rolled back and written on knows up to where its history is the peer's",
+        arguments: [1, 5, 16, 30])
+    func forked(common: Int) throws {
+        var generator = SeededGenerator(seed: 9)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 20)
+        try pair.branch.commit(log)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        let older = try TestStore("xihu.hz.zj", replica: 11, parent: "hz.zj")
+        var rewritten = Array(log.prefix(common))
+        for operation in log.dropFirst(common).prefix(8) {
+            var other = operation
+            other.time = HybridTimestamp(rawValue: operation.time.rawValue + 1)
+            rewritten.append(other)
+        }
+        try older.commit(rewritten)
+        let link = StoreLink(older, pair.region)
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.recovery?.reason == .forked && link.below.recovery?.common == UInt64(common))
+    }
+}
