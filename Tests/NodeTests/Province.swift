@@ -50,7 +50,7 @@ final class Province {
         }
 
         func start() async throws {
-            let runtime = try NodeRuntime(folder: folder, logger: quiet)
+            let runtime = try await NodeService.open(folder, quiet)
             self.runtime = runtime
             task = Task { try await runtime.run() }
             try await eventually("the office is up") { runtime.isUp }
