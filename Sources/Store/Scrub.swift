@@ -111,7 +111,8 @@ extension StoreWriter {
     /// Folds an entity again from its operations in the log.
     /// - Returns: false if it has a damaged row, which must be healed before, or is not known.
     package func refold(_ id: EntityID, now: Int64) throws -> Bool {
-        try transaction { db, cache in
+        try catchUpProjection()
+        return try transaction { db, cache in
             let find = cache.statements.findEntity
             find.bind(id)
             guard try find.step() else { return false }
