@@ -53,7 +53,7 @@ package enum Store {
     /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
     package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
-    package static let cacheKibibytes = 16 * 1024
+    package static let cacheKibibytes = 8 * 1024
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
     static let readerCacheKibibytes = 2 * 1024
     static let readerCountMax = 3

@@ -6,8 +6,8 @@ internal import Tickets
 /// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
 /// to the younger, and when that is full the older one is dropped.
 struct RecentWorks {
-    /// Events, which are most of the memory, that a generation may have: about 6 MiB.
-    static let generationEventsMax = 24_000
+    /// Events, which are most of the memory, that a generation may have: about 3 MiB.
+    static let generationEventsMax = 12_000
 
     private var young: [EntityID: Merge.Work] = [:]
     private var old: [EntityID: Merge.Work] = [:]

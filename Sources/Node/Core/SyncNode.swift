@@ -397,7 +397,7 @@ package actor SyncNode {
 /// Batches that wait for a transaction. Effects are never run under the lock.
 final class ApplyQueue: Sendable {
     /// Bytes of decoded operations, some ten times what they were on the wire, that may wait for their transaction.
-    static let bytesMax = 8 * 1024 * 1024
+    static let bytesMax = 4 * 1024 * 1024
 
     struct Entry: Sendable {
         var batch: MergeBatch

@@ -176,6 +176,9 @@ package struct DoctorReport: Codable, Sendable, Hashable {
     package struct Finding: Codable, Sendable, Hashable {
         /// One of `checks`.
         package var check: String
+        package var code: FindingCode
+        /// The peer, file, operation or entity that it is about.
+        package var subject: String?
         package var message: String
         package var next: String
     }

@@ -10,6 +10,9 @@ package enum Alarms {
     package static let clockOffsetMillisecondsMax: Int64 = 60_000
     package static let certificateDaysMin: Int64 = 10
     package static let diskFreePercentMin = 5.0
+    /// From the last sign of life of a peer.
+    package static let peerSilentMillisecondsMax: Int64 = 86_400_000
+    package static let backupDaysMax: Int64 = 7
 }
 
 extension APIServices {
