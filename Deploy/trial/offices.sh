@@ -106,6 +106,14 @@ within() {
     shift 2
     if until_true "$limit" "$@"; then passed "$text ($(since "$began") s)"; else missed "$text" "within $limit s" "not yet ($*)"; fi
 }
+# promptly SECONDS TEXT COMMAND…: the same, but waits on when it is too late, so that the real time is told.
+promptly() {
+    local limit=$1 text=$2 began=$EPOCHREALTIME took
+    shift 2
+    until_true "$PATIENCE" "$@" || true
+    took=$(since "$began")
+    if awk -v took="$took" -v limit="$limit" 'BEGIN { exit !(took <= limit) }'; then passed "$text ($took s)"; else missed "$text" "within $limit s" "$took s"; fi
+}
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
 
 # What has to work before anything can be tried.
