@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scenarios=(restore rollback clone parents lostdisk line slow kill stop loss scope slowpeer)
+scenarios=(restore root rollback clone parents lostdisk line slow kill stop loss scope slowpeer)
 keep=0
 chosen=()
 usage() { echo "usage: Deploy/trial.sh [--list] [--keep] [--only NAME]…   NAME: ${scenarios[*]}" >&2; exit 64; }

@@ -31,6 +31,37 @@ scenario_restore() {
     sound zj hz
 }
 
+# The province's own database goes back to a backup that is older than an office.
+scenario_root() {
+    local a c d e old backup=$root/zj-backup.db
+    province zj
+    join hz hz.zj zj
+    a=$(open_ticket hz 备份之前)
+    within "$PATIENCE" "the province has it" has zj "$a"
+    holds "a backup of the province" b zj backup create "$backup" --json
+    join nb nb.zj zj
+    c=$(open_ticket hz 备份之后)
+    d=$(open_ticket nb 备份之后才入网)
+    e=$(open_ticket zj 省里自己的)
+    hand_over zj "$e" hz.zj
+    within "$PATIENCE" "the province has what was opened after it" has_all zj "$c" "$d"
+    within "$PATIENCE" "the region has the province's" has hz "$e"
+    old=$(replica_of zj)
+    murder zj
+    holds "the backup is put back" b zj backup restore "$backup" --json
+    start zj
+    differs "the province goes on under a new incarnation" "$old" "$(replica_of zj)"
+    within 180 "it gets back what the region has" has_all zj "$a" "$c" "$e"
+    within 180 "and what the office has that joined after the backup" has zj "$d"
+    a=$(open_ticket zj 恢复之后)
+    hand_over zj "$a" nb.zj
+    within "$PATIENCE" "and works on with it" has nb "$a"
+    for title in 备份之前 备份之后 备份之后才入网 省里自己的 恢复之后; do
+        equal "$title is there once" 1 "$(times zj "$title")"
+    done
+    sound zj hz nb
+}
+
 # As a snapshot of a virtual machine does: the whole folder, epoch file and all, goes back.
 scenario_rollback() {
     local a old new title

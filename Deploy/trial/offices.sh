@@ -81,7 +81,13 @@ times() { titles "$1" | grep -cxF -- "$2" || true; }
 
 # Checks. `passed` and `missed` print; the others judge.
 passed() { checks=$((checks + 1)); echo "   ok      $1"; }
-missed() { checks=$((checks + 1)); failures=$((failures + 1)); echo "   FAILED  $1: expected $2, got $3"; }
+missed() {
+    checks=$((checks + 1))
+    failures=$((failures + 1))
+    local got=${3//$'\n'/ }
+    [ ${#got} -le 400 ] || got="${got:0:400}… (${#got} characters)"
+    echo "   FAILED  $1: expected ${2:-nothing}, got ${got:-nothing}"
+}
 equal() { if [ "$2" = "$3" ]; then passed "$1"; else missed "$1" "$2" "$3"; fi; }
 differs() { if [ "$2" != "$3" ]; then passed "$1"; else missed "$1" "another one than $2" "$3"; fi; }
 holds() {
