@@ -254,13 +254,17 @@ package actor SyncNode {
     private func writeProjectionSoon() {
         guard !isProjectionPlanned else { return }
         isProjectionPlanned = true
-        Task {
+        Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
-            isProjectionPlanned = false
-            guard replica.writer.isProjectionBehind else { return }
-            // While more waits, the transactions themselves see to it.
-            if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
+            await self?.writePlannedProjection()
         }
+    }
+
+    private func writePlannedProjection() {
+        isProjectionPlanned = false
+        guard replica.writer.isProjectionBehind else { return }
+        // While more waits, the transactions themselves see to it.
+        if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
     }
 
     /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
@@ -328,11 +332,16 @@ package actor SyncNode {
     private func advanceSearchSoon() {
         guard !isIndexingPlanned else { return }
         isIndexingPlanned = true
-        Task {
+        // What is only planned does not keep a stopped node, and its folder, in use.
+        Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
-            isIndexingPlanned = false
-            await advanceSearch()
+            await self?.advancePlannedSearch()
         }
+    }
+
+    private func advancePlannedSearch() async {
+        isIndexingPlanned = false
+        await advanceSearch()
     }
 
     private var isBusy: Bool {
