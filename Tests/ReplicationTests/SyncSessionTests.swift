@@ -338,7 +338,8 @@ extension [SyncSession.Effect] {
                 #expect(effects.words == ["judge 4"])
                 effects = session.judged(.sound)
             }
-            #expect(effects.words == ["recover cloned ", "bye recovering", "close recovering"])
+            #expect(
+                effects.words == ["recover cloned \(held?.sequence ?? 0)", "bye recovering", "close recovering"])
         }
         var session = Self.started()
         _ = session.handle(Self.hello(), now: Self.at(1))

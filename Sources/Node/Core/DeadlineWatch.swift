@@ -10,6 +10,8 @@ internal import Tickets
 struct DeadlineWatch {
     /// Real milliseconds between two looks. The tickets are few that are open at one office.
     static let intervalMilliseconds = 15_000
+    /// More that is new in one look, as after an import, is said in one line.
+    static let singleNoticesMax = 20
 
     let node: SyncNode
     let logger: Logger
@@ -32,7 +34,16 @@ struct DeadlineWatch {
         while !Task.isCancelled {
             do {
                 let current = try await access.run { try look() }
-                for notice in current.subtracting(said) {
+                let new = current.subtracting(said)
+                if new.count > Self.singleNoticesMax {
+                    logger.warning(
+                        "steps near or beyond their limit: `banjie ticket list` shows them",
+                        metadata: [
+                            "overdue": "\(new.count { $0.state == .overdue })",
+                            "near": "\(new.count { $0.state == .warning })",
+                        ])
+                }
+                for notice in new where new.count <= Self.singleNoticesMax {
                     let level: Logger.Level = notice.state == .overdue ? .warning : .notice
                     logger.log(
                         level: level, notice.state == .overdue ? "a step is overdue" : "a step nears its limit",

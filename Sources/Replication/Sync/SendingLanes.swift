@@ -44,6 +44,7 @@ struct SendingLanes: Sendable {
     private var unacknowledged: [Unacknowledged] = []
     private var bytes = 0
     private var backlogBytes = 0
+    private var liveBytes = 0
     private var window: BacklogWindow
     private var repairPosition: UInt64 = 0
     private var announcementsAreDue = false
@@ -92,9 +93,10 @@ struct SendingLanes: Sendable {
     mutating func next() -> Next {
         guard !isReading, bytes < bytesMax else { return .wait }
         if liveMayHaveMore {
+            guard liveBytes < window.bytes else { return .wait }
             liveMayHaveMore = false
             isReading = true
-            return .read(.live, live, through: nil, bytesMax: SyncLimits.batchBytesMax)
+            return .read(.live, live, through: nil, bytesMax: batchBytes)
         }
         switch backlog {
         case .notBegun, .awaitingAudit: return .wait
@@ -108,12 +110,17 @@ struct SendingLanes: Sendable {
             isReading = true
             return .read(
                 .backlog, cursor, through: known.first?.start ?? liveStart,
-                bytesMax: min(SyncLimits.batchBytesMax, max(window.bytes / 2, SyncLimits.backlogWindowBytesMin)))
+                bytesMax: batchBytes)
         case .done:
             guard !saidCaughtUp else { return .wait }
             saidCaughtUp = true
             return .caughtUp
         }
+    }
+
+    /// No batch is more than half of what may be on its way.
+    private var batchBytes: Int {
+        min(SyncLimits.batchBytesMax, max(window.bytes / 2, SyncLimits.backlogWindowBytesMin))
     }
 
     mutating func exhausted(_ lane: Lane) {
@@ -174,6 +181,7 @@ struct SendingLanes: Sendable {
             Unacknowledged(lane: batch.lane, end: batch.end, bytes: size, sentAt: milliseconds, isForAudit: isForAudit))
         bytes += size
         if batch.lane == .backlog { backlogBytes += size }
+        if batch.lane == .live { liveBytes += size }
         saidCaughtUp = false
         saidDelivered = false
     }
@@ -192,6 +200,7 @@ struct SendingLanes: Sendable {
             bytes -= done.bytes
             if done.isForAudit { auditBatches += 1 }
             if lane == .backlog { backlogBytes -= done.bytes }
+            if lane == .live { liveBytes -= done.bytes }
         }
         var position = 0
         unacknowledged.removeAll { entry in
@@ -204,6 +213,7 @@ struct SendingLanes: Sendable {
             window.acknowledged(afterMilliseconds: milliseconds - batch.sentAt)
             return .taken(contiguous: contiguous ?? batch.end, auditBatches: 0)
         case .live:
+            window.acknowledged(afterMilliseconds: milliseconds - batch.sentAt)
             if batch.end.position > liveStart { liveAcknowledged = batch.end }
             return .taken(contiguous: contiguous, auditBatches: 0)
         }

@@ -148,7 +148,7 @@ package enum SyncLimits {
     /// The backlog's share of it adapts to the line between these.
     package static let backlogWindowBytesMin = 16 * 1024
     /// News further behind than this is a backlog: what comes after it goes first.
-    package static let liveOperationsMax: UInt64 = 1_000
+    package static let liveOperationsMax: UInt64 = 200
     package static let backlogAckMillisecondsMax: Int64 = 2_000
     package static let helloMillisecondsMax: Int64 = 10_000
     package static let clockIntervalMilliseconds: Int64 = 30_000

@@ -265,8 +265,8 @@ package struct SyncSession: ~Copyable {
     package mutating func judged(_ verdict: HistoryVerdict) -> [Effect] {
         guard case .meeting = phase, let peerResume else { return [] }
         switch verdict {
-        // Only where the two copies have parted is anything to be written again; here they have not.
-        case .sound where peerResume.isCloned: return recover(.cloned, common: nil)
+        // What the peer does not hold yet may be written by the other copy under the same dots.
+        case .sound where peerResume.isCloned: return recover(.cloned, common: peerResume.held?.sequence ?? 0)
         case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
         case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
         case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
@@ -426,7 +426,7 @@ package struct SyncSession: ~Copyable {
     private mutating func meet() -> [Effect] {
         guard case .meeting = phase, standing != nil, let peerResume else { return [] }
         if let held = peerResume.held { return [.judge(held)] }
-        if peerResume.isCloned { return recover(.cloned, common: nil) }
+        if peerResume.isCloned { return recover(.cloned, common: 0) }
         return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
     }
 

@@ -72,8 +72,8 @@ extension Doctor {
                     "\(parked.count) 条操作暂存待证（首条 \(first.dot)，来自 \(first.source)：\(first.reason)）",
                     "\(parked.count) operations are parked (first \(first.dot) from \(first.source): \(first.reason))"),
                 next: Phrase(
-                    "让来源办公点完成同步；一天后仍在，请联系省级节点。",
-                    "Let the office they come from finish its sync; if they are still here after a day, ask the province."
+                    "让来源办公点完成同步。若是本节点恢复之前的操作：用 banjie parked list 查看，用 banjie parked release 采纳。",
+                    "Let the office they come from finish its sync. If they are this node's own from before a restore: look with `banjie parked list`, take them with `banjie parked release`."
                 ))
         ]
     }
