@@ -68,6 +68,10 @@ struct CatchUp {
         large: BaseStores, small: BaseStores, repetitions: Int, seed: UInt64, root: String
     ) throws -> Outcome {
         note("copying the stores for catching up")
+        let root = root + "/catchUp"
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        // Copies of stores of a gibibyte are not left to the end.
+        defer { try? FileManager.default.removeItem(atPath: root) }
         let paths = [root + "/bare-source.db", root + "/bare-target.db"]
         try large.copyReference(to: paths)
         let bare = try BareCatchUp(source: paths[0], target: paths[1], time: Int64.max >> 1)
