@@ -179,6 +179,7 @@ struct LinkLoop: ~Copyable {
                 feed.yield(.failed(.cloned, "two nodes run under the incarnation \(hello.replica)"))
                 return
             }
+            await link.supervisor.remember(link.certificate, of: link.site, node: hello.replica)
             do {
                 let (id, standing) = try await link.node.meet(hello, role: link.role)
                 feed.yield(.identified(id, standing))
