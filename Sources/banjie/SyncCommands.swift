@@ -5,7 +5,7 @@ import Node
 struct SyncCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: say("与对端的同步", "Sync with the peers"),
-        subcommands: [SyncStatusCommand.self, SyncNow.self, SyncPause.self, SyncResume.self])
+        subcommands: [SyncStatusCommand.self, SyncNow.self, SyncPause.self, SyncResume.self, BundleCommands.self])
 }
 
 struct SyncStatusCommand: AsyncParsableCommand {

@@ -96,6 +96,9 @@ extension APIError {
         case let failure as EnrolmentError:
             self.init(
                 status: failure.status, code: "enrolment", sentences: failure.phrase(language), language)
+        case let failure as BundleFailure:
+            self.init(
+                status: failure.status, code: failure.code, sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:
