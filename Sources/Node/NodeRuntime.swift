@@ -81,6 +81,10 @@ package final class NodeRuntime: Service, RuntimeControl {
         for site in try sites(peer) { await supervisor.dialNow(site) }
     }
 
+    package func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
+        for site in try sites(peer) { _ = await supervisor.audit(site, purpose) }
+    }
+
     private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
         let known = Set(try node.reader.peers().map(\.site)).sorted()
         guard let peer else { return known }

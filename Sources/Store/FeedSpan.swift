@@ -27,7 +27,7 @@ extension StoreReader {
                 start: FeedCursor(feed: identity.replica, position: known.position, digest: known.digest),
                 head: peer.feedLength, operationCount: peer.record.toSendCount, isWhole: true)
             if peer.record.role != .child {
-                span.head = UInt64(try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0)
+                span.head = try Self.head(of: peer, db)
             } else if known.position == 0 {
                 let rows =
                     try Int64.fetchOne(

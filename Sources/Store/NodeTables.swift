@@ -35,13 +35,6 @@ extension StoreReader {
     package func fact(_ key: String) throws -> String? {
         try read { try Meta.text("fact." + key, $0) }
     }
-
-    /// Runs SQLite's own check of the file. - Returns: what it found wrong; empty if nothing.
-    package func quickCheck() throws -> [String] {
-        try read { db in
-            try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
-        }
-    }
 }
 
 extension StoreWriter {

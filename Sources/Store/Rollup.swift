@@ -2,31 +2,44 @@ internal import Assessment
 
 /// What one transaction adds to `rollup`, summed by key before it is written.
 struct RollupDelta {
-    private var sums: [Contribution.Key: Contribution] = [:]
+    private struct Sum {
+        var met: Int64 = 0
+        var late: Int64 = 0
+        var uncertain: Int64 = 0
+        var elapsedMilliseconds: Int64 = 0
 
-    mutating func add(_ contribution: Contribution, sign: Int64) {
-        let sum =
-            sums[contribution.key]
-            ?? Contribution(key: contribution.key, met: 0, late: 0, uncertain: 0, elapsedMilliseconds: 0)
-        sums[contribution.key] = Contribution(
-            key: contribution.key, met: sum.met + sign * contribution.met, late: sum.late + sign * contribution.late,
-            uncertain: sum.uncertain + sign * contribution.uncertain,
-            elapsedMilliseconds: sum.elapsedMilliseconds + sign * contribution.elapsedMilliseconds)
+        mutating func add(_ contribution: Contribution, sign: Int64) {
+            met += sign * contribution.met
+            late += sign * contribution.late
+            uncertain += sign * contribution.uncertain
+            elapsedMilliseconds += sign * contribution.elapsedMilliseconds
+        }
+
+        var isZero: Bool { (met, late, uncertain, elapsedMilliseconds) == (0, 0, 0, 0) }
+    }
+
+    private var sums: [Contribution.Key: Sum] = [:]
+
+    /// Takes what a ticket put in off again, and adds what it puts in now. Both lists are in the order of its steps, of
+    /// which most stay as they were.
+    mutating func replace(_ former: [Contribution], by present: [Contribution]) {
+        let same = zip(former, present).prefix { $0 == $1 }.count
+        for contribution in former[same...] { sums[contribution.key, default: Sum()].add(contribution, sign: -1) }
+        for contribution in present[same...] { sums[contribution.key, default: Sum()].add(contribution, sign: 1) }
     }
 
     /// - Parameter add: adds measures to a row. - Parameter dropEmpty: removes a row that counts nothing any more, so
     ///   that a table grown step by step equals one rebuilt.
     mutating func write(add: BoundStatement, dropEmpty: BoundStatement) throws {
-        for sum in sums.values
-        where (sum.met, sum.late, sum.uncertain, sum.elapsedMilliseconds) != (0, 0, 0, 0) {
-            Self.bind(sum.key, to: add)
+        for (key, sum) in sums where !sum.isZero {
+            Self.bind(key, to: add)
             add.bind(6, sum.met)
             add.bind(7, sum.late)
             add.bind(8, sum.uncertain)
             add.bind(9, sum.elapsedMilliseconds)
             try add.run()
             if min(sum.met, sum.late, sum.uncertain) < 0 {
-                Self.bind(sum.key, to: dropEmpty)
+                Self.bind(key, to: dropEmpty)
                 try dropEmpty.run()
             }
         }

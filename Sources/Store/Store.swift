@@ -53,7 +53,7 @@ package enum Store {
     /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
     package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
-    package static let cacheKibibytes = 16 * 1024
+    package static let cacheKibibytes = 8 * 1024
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
     static let readerCacheKibibytes = 2 * 1024
     static let readerCountMax = 3
@@ -103,6 +103,7 @@ package enum Store {
         }
         let reader = StoreReader(folder: folder, file: file, identity: identity)
         let writer = try StoreWriter(reader: reader, machine: context.machine)
+        writer.use(context.catalog)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
             try writer.saveEpoch()
             return (writer, reader)
@@ -110,6 +111,7 @@ package enum Store {
         // Everything in memory belongs to the former incarnation.
         let next = StoreReader(folder: folder, file: file, identity: renewed)
         let nextWriter = try StoreWriter(reader: next, machine: context.machine)
+        nextWriter.use(context.catalog)
         try nextWriter.saveEpoch()
         return (nextWriter, next)
     }

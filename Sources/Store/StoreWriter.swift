@@ -230,6 +230,11 @@ extension StoreWriter {
 }
 
 extension StoreWriter {
+    /// Changes tables behind the store's back, as a careless hand would; for tests of what then happens.
+    package func executeForTests(_ sql: String) throws {
+        try write { try $0.execute(sql: sql) }
+    }
+
     /// Flips a bit in a row's body, as a failing disk would; for tests of what then happens.
     package func damageForTests(arrival: Int64) throws {
         try write { db in

@@ -56,6 +56,10 @@ struct TicketRow {
         return hash.value
     }
 
+    /// Columns that no index is made of, and those that one is, each with the key.
+    private static let plainColumns: [Int32] = [1, 5, 6, 9, 10, 11, 12, 13, 16, 18]
+    private static let queueColumns: [Int32] = [1, 3, 4, 7, 8, 14, 15, 17]
+
     private var openedAt: Int64 { summary.opening?.at ?? 0 }
     private var holderSite: String { summary.custody?.site.rawValue ?? "" }
     private var holderDepartment: String { summary.custody?.department ?? "" }
@@ -75,18 +79,15 @@ struct TicketRow {
             } catch {
                 throw StoreError.corruptState(entity: summary.id, reason: "contributions: \(error)")
             }
-            for contribution in old { rollup.add(contribution, sign: -1) }
-            for contribution in measures { rollup.add(contribution, sign: 1) }
+            rollup.replace(old, by: measures)
         }
         work.contributions = contributions
         let queue = queueFacts
         if work.facts == 0 {
             try run(statements.insertTicket, 1...18, of: work)
         } else {
-            try run(statements.updateTicket, [1, 5, 6, 9, 10, 11, 12, 13, 16, 18], of: work)
-            if queue != work.queueFacts {
-                try run(statements.updateTicketQueue, [1, 3, 4, 7, 8, 14, 15, 17], of: work)
-            }
+            try run(statements.updateTicket, Self.plainColumns, of: work)
+            if queue != work.queueFacts { try run(statements.updateTicketQueue, Self.queueColumns, of: work) }
             if !number.isEmpty { try run(statements.updateTicketNumber, 1...2, of: work) }
         }
         work.queueFacts = queue

@@ -53,12 +53,27 @@ extension Ticket {
     private mutating func place(_ event: Event, seen: [Dot]) {
         let index = insertionIndex(of: Reference(replica: event.replica, sequence: event.sequence))
         let start = index == 0 ? 0 : Int(events[index - 1].seenEnd)
-        let entries = seen.map { Reference(replica: replicaIndex($0.replica), sequence: $0.sequence) }
-        seenEntries.insert(contentsOf: entries, at: start)
+        Self.makeRoom(in: &seenEntries, for: seen.count)
+        Self.makeRoom(in: &events, for: 1)
+        if start == seenEntries.count {
+            for dot in seen { seenEntries.append(reference(dot)) }
+        } else {
+            seenEntries.insert(contentsOf: seen.map(reference), at: start)
+        }
         var placed = event
-        placed.seenEnd = UInt32(start + entries.count)
+        placed.seenEnd = UInt32(start + seen.count)
         events.insert(placed, at: index)
-        for later in events.indices[(index + 1)...] { events[later].seenEnd += UInt32(entries.count) }
+        for later in events.indices[(index + 1)...] { events[later].seenEnd += UInt32(seen.count) }
+    }
+
+    private func reference(_ dot: Dot) -> Reference {
+        Reference(replica: replicaIndex(dot.replica), sequence: dot.sequence)
+    }
+
+    /// Grows by a quarter and not by doubling: thousands of tickets are held at once, and most of their memory is this.
+    private static func makeRoom<Element>(in array: inout [Element], for count: Int) {
+        guard array.count + count > array.capacity else { return }
+        array.reserveCapacity(array.count + count + max(3, array.count / 4))
     }
 
     /// After this every name that the event needs is in its table, so that indices taken from now on stay valid.

@@ -67,6 +67,16 @@ final class APINode {
         return error
     }
 
+    /// Waits for a job by polling. It lets its thread go in between: what is waited for may need that very thread.
+    func finished(_ started: JobState) async throws -> JobState {
+        var job = started
+        while !job.isFinished {
+            try await Task.sleep(for: .milliseconds(2))
+            job = try await answer("GET", "jobs/\(job.id)")
+        }
+        return job
+    }
+
     /// Opens a ticket at the service centre.
     func open(_ title: String = "上网慢") async throws -> TicketReceipt {
         try await answer(

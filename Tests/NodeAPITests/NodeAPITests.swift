@@ -14,6 +14,9 @@ private final class RecordingRuntime: RuntimeControl {
 
     func pause(_ peer: SiteCode?) async throws { calls.withLock { $0.append("pause \(peer?.rawValue ?? "all")") } }
     func resume(_ peer: SiteCode?) async throws { calls.withLock { $0.append("resume \(peer?.rawValue ?? "all")") } }
+    func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
+        calls.withLock { $0.append("\(purpose) \(peer?.rawValue ?? "all")") }
+    }
     func syncNow(_ peer: SiteCode?) async throws { calls.withLock { $0.append("now \(peer?.rawValue ?? "all")") } }
 }
 
@@ -37,8 +40,7 @@ private final class RecordingRuntime: RuntimeControl {
         let api = try await APINode()
         let opened = try await api.open()
         func pass() async throws -> ScrubReport {
-            var job: JobState = try await api.answer("POST", "jobs/scrub")
-            while !job.isFinished { job = try await api.answer("GET", "jobs/\(job.id)") }
+            let job = try await api.finished(try await api.answer("POST", "jobs/scrub"))
             let list: DamageList = try await api.answer("GET", "damaged")
             return ScrubReport(job, damaged: list.damaged)
         }
@@ -117,38 +119,20 @@ private final class RecordingRuntime: RuntimeControl {
         #expect(try await api.failure("DELETE", "accounts/wang").status == 404)
     }
 
-    @Test("doctor names the next step of every finding")
-    func doctor() async throws {
-        let api = try await APINode()
-        let report: DoctorReport = try await api.answer("GET", "doctor")
-        // The folder was made without keys.
-        #expect(report.findings.map(\.check) == ["certificates", "certificates"])
-        #expect(report.findings.allSatisfy { !$0.next.isEmpty })
-    }
-
     @Test("a rebuild and a backup are jobs that end with what they made")
     func jobs() async throws {
         let api = try await APINode()
         _ = try await api.open()
-        let rebuilt = try await finished(api, try await api.answer("POST", "jobs/rebuild"))
+        let rebuilt = try await api.finished(try await api.answer("POST", "jobs/rebuild"))
         #expect(rebuilt.result == ["operations": "2"])
         let path = api.folder.path + "/copy.db"
-        let copied = try await finished(api, try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
+        let copied = try await api.finished(try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
         #expect(copied.result?["path"] == path && copied.result?["operations"] == "2")
         let report = try BackupReport.verify(path, progress: ProgressReporter("", style: .silent))
         #expect((report.tickets, report.operations, report.findings) == (1, 2, []))
-        let again = try await finished(api, try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
+        let again = try await api.finished(try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
         #expect(again.error?.code == "file")
         #expect(try await api.failure("GET", "jobs/99").status == 404)
-    }
-
-    private func finished(_ api: APINode, _ started: JobState) async throws -> JobState {
-        var job = started
-        while !job.isFinished {
-            await Task.yield()
-            job = try await api.answer("GET", "jobs/\(job.id)")
-        }
-        return job
     }
 
     @Test("an unknown route is 404 in JSON")

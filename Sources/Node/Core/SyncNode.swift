@@ -101,9 +101,9 @@ package actor SyncNode {
 
     /// Finds or makes the row of a peer that has said who it is.
     func meet(
-        _ hello: SyncMessage.Hello, role: PeerRole
+        _ hello: SyncMessage.Hello, role: PeerRole, keepsFormer: Bool = false
     ) throws -> (id: PeerID, standing: SyncSession.PeerStanding) {
-        try replica.writer.meet(hello, role: role, now: clock.now())
+        try replica.writer.meet(hello, role: role, now: clock.now(), keepsFormer: keepsFormer)
     }
 
     /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
@@ -119,6 +119,18 @@ package actor SyncNode {
             logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
         }
     }
+
+    /// Takes parked operations in on an administrator's word.
+    /// - Parameter dot: nil for all.
+    /// - Returns: how many.
+    func releaseParked(_ dot: Dot?) throws -> Int {
+        let effects = ReplicaEffects(try replica.writer.releaseParked(dot, now: clock.now()))
+        follow(effects, isLocal: true)
+        return effects.insertedCount
+    }
+
+    /// The node acting for itself.
+    var systemAuthor: Author { replica.systemAuthor }
 
     // MARK: Recovery
 
@@ -402,7 +414,7 @@ package actor SyncNode {
 /// Batches that wait for a transaction. Effects are never run under the lock.
 final class ApplyQueue: Sendable {
     /// Bytes of decoded operations, some ten times what they were on the wire, that may wait for their transaction.
-    static let bytesMax = 8 * 1024 * 1024
+    static let bytesMax = 4 * 1024 * 1024
 
     struct Entry: Sendable {
         var batch: MergeBatch

@@ -101,6 +101,7 @@ actor LinkSupervisor {
                     "two nodes run under one incarnation: this one is told to take a new one",
                     metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
                 runs[hello.replica] = known.filter { $0 != hello.run }
+                sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: nil))
                 return false
             }
             known.append(hello.run)
@@ -125,6 +126,11 @@ actor LinkSupervisor {
                 "a peer's certificate cannot be kept: no bundle can be made for it",
                 metadata: ["peer": "\(site)", "error": "\(error)"])
         }
+    }
+
+    func hasSession(of replica: ReplicaID?) -> Bool {
+        guard let replica else { return false }
+        return sessions.values.contains { $0.session.replica == replica }
     }
 
     // MARK: Dialling

@@ -46,6 +46,9 @@ package struct BackupReport: Codable, Sendable, Hashable {
         known = text("known").split(separator: "\n").map(String.init)
     }
 
+    /// When the last one was made, wherever it lies: UTC milliseconds.
+    static let lastMadeFact = "backup.made"
+
     /// As a job gives it back.
     var facts: [String: String] {
         [

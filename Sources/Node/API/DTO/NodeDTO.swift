@@ -51,7 +51,7 @@ package struct IncarnationStatus: Codable, Sendable, Hashable {
 /// One reason for exit code 2.
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
-        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset
+        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset, storesDiffer
     }
 
     package var reason: Reason
@@ -68,6 +68,8 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     package var node: String?
     package var isConnected: Bool
     package var isPaused: Bool
+    /// Not connected here, and that is in order: another node of its site is, or a sibling of this node looks after it.
+    package var isElsewhere: Bool
     /// Since when connected or not; nil if that has never been otherwise.
     package var since: Instant?
     /// When this node last heard of it.
@@ -124,6 +126,17 @@ package struct PeerRequest: Codable, Sendable, Hashable {
     }
 }
 
+package struct ForgetRequest: Codable, Sendable, Hashable {
+    package var peer: String
+    /// Which of the site's nodes; nil if there is one that is not connected.
+    package var node: String?
+
+    package init(peer: String, node: String?) {
+        self.peer = peer
+        self.node = node
+    }
+}
+
 package struct AccountEntry: Codable, Sendable, Hashable {
     package var name: String
     package var role: String
@@ -176,6 +189,9 @@ package struct DoctorReport: Codable, Sendable, Hashable {
     package struct Finding: Codable, Sendable, Hashable {
         /// One of `checks`.
         package var check: String
+        package var code: FindingCode
+        /// The peer, file, operation or entity that it is about.
+        package var subject: String?
         package var message: String
         package var next: String
     }

@@ -7,7 +7,7 @@ internal import Tickets
 extension APIServices {
     func addMaintenanceRoutes(to routes: Routes) {
         routes.get("doctor") { request, _ in
-            try reply(try await Doctor(services: self, language: language(request)).report())
+            try reply(await Doctor(services: self, language: language(request)).report())
         }
         routes.post("jobs/rebuild") { request, _ in
             try reply(try jobs.start("rebuild", language: language(request), rebuild), status: .accepted)
@@ -22,6 +22,7 @@ extension APIServices {
                 let content = try await StoreAccess().run {
                     try reader.backup(to: path, now: now, progress: progress)
                 }
+                try await node.administer { try $0.setFact(BackupReport.lastMadeFact, "\(now)") }
                 return BackupReport(path: path, content).facts
             }
             return try reply(job, status: .accepted)

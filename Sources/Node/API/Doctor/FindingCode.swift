@@ -1,0 +1,16 @@
+/// What a finding is, for programs. A code is never given to something else; listed in Protocols/api.yaml.
+package enum FindingCode: String, Codable, Sendable, CaseIterable {
+    case checkFailed
+    // clock
+    case clockBehind, clockOffset
+    // certificates
+    case certificateMissing, certificateExpired, certificateExpiring, keyMismatch
+    // database
+    case databaseDamaged, stateWrong, rowsDamaged, searchBehind, searchDamaged, feedLengthWrong, feedHole
+    // incarnation
+    case epochMissing, epochOther, recoveryPending, reissueWaiting
+    // peers
+    case peerDisconnected, peerSilent, peerPaused, operationsParked, storesDiffer
+    // disk and backups
+    case diskLow, folderOpen, backupOld
+}
