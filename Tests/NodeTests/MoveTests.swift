@@ -34,6 +34,8 @@ import Tickets
         let one = try await open("一", at: hz)
         try await expectHas(second, one, "it is at the second node, over the first")
         await first.stop()
+        // The siblings' address stays the same.
+        try first.configure { $0.listen = addresses[0] }
         let two = try await open("二", at: hz)
         try await expectHas(second, two, "it is at the second node")
         let written = try await open("三", at: second)

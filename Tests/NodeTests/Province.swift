@@ -37,8 +37,9 @@ final class Province {
 
         /// Waits until the node has found that its store has to be opened anew, and does so.
         func reopenWhenAsked() async throws {
-            let runtime = try #require(runtime)
-            try await eventually("the node asks for its store to be opened anew") { runtime.needsReopening }
+            try await eventually("the node asks for its store to be opened anew") {
+                self.runtime?.needsReopening == true
+            }
             _ = await task?.result
             self.runtime = nil
             try await start()
@@ -49,7 +50,7 @@ final class Province {
         }
 
         func start() async throws {
-            let runtime = try NodeRuntime(folder: folder, logger: quiet)
+            let runtime = try await NodeService.open(folder, quiet)
             self.runtime = runtime
             task = Task { try await runtime.run() }
             try await eventually("the office is up") { runtime.isUp }
@@ -134,8 +135,8 @@ func eventually(
     let end = clock.now + .seconds(seconds)
     while try await !condition() {
         guard clock.now < end else { throw Timeout(what: what) }
-        await Task.yield()
-        usleep(2_000)
+        // The thread goes to what is waited for.
+        try await Task.sleep(for: .milliseconds(2))
     }
 }
 

@@ -113,7 +113,8 @@ extension Offices {
         guard let site = SiteCode(token.site), let parent = site.parent, parent.rawValue == token.issuer,
             let address = NodeConfiguration.parse(token.syncAddress)
         else { throw EnrolmentError.unreadableToken }
-        let (writer, reader) = try Store.open(folder)
+        let (writer, reader) = try Store.open(
+            folder, patienceMilliseconds: NodeRuntime.lockPatienceMilliseconds)
         let former = reader.identity.site
         guard former.parent != nil else { throw MoveError.provinceCannotMove }
         guard former.depth == site.depth else { throw MoveError.otherLevel(from: former, to: site) }
