@@ -183,6 +183,10 @@ package struct BundleApplier: Sendable {
             let batch = try reading.take(message, path)
             let total = Int(file.header.operations)
             progress(total + Int(reading.operations), total * 2)
+            // A session with the same peer may have come further meanwhile.
+            if let current = try node.reader.peer(id)?.received?.cursor, current.position > cursor.position {
+                cursor = current
+            }
             switch cursor.placement(from: batch.start, through: batch.end) {
             case .held: return
             case .follows:
