@@ -236,7 +236,8 @@ package final class NodeRuntime: Service, RuntimeControl {
             return
         }
         switch (stream.requestHead.method, stream.requestHead.path) {
-        case ("POST", SyncRoute.path): await supervisor.accept(stream, from: site, role: role)
+        case ("POST", SyncRoute.path):
+            await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
         case ("POST", SyncRoute.renewPath): await renew(stream, for: uri)
         default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
         }

@@ -6,6 +6,7 @@ internal import Foundation
 ///     lock             pid of the owner     tls/          keys and certificates (mode 0700)
 ///     run/admin.sock   admin socket         backups/      made by `banjie backup create`
 ///     epoch            how far the database is, kept outside it
+///     bundles/         made by `banjie sync bundle create`
 package struct DataFolder: Sendable {
     package let path: String
 
@@ -22,12 +23,13 @@ package struct DataFolder: Sendable {
     package var run: String { path + "/run" }
     package var adminSocket: String { path + "/run/admin.sock" }
     package var backups: String { path + "/backups" }
+    package var bundles: String { path + "/bundles" }
 
     package var isInitialised: Bool { FileManager.default.fileExists(atPath: database) }
 
     /// Makes the folder and those below it, readable by their owner alone.
     package func create() throws {
-        for folder in [path, tls, run, backups] {
+        for folder in [path, tls, run, backups, bundles] {
             do {
                 try FileManager.default.createDirectory(
                     atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -45,10 +45,11 @@ extension StoreReader {
     /// The next operations of the feed to a peer, each verified against its hash.
     /// - Parameter through: the position where the lane ends; the batch that reaches it says so, and may be empty. Nil
     ///   for a lane that does not end.
+    /// - Parameter operationsMax: at most `SyncLimits.batchOperationsMax`.
     /// - Throws: `StoreError.outOfScope` before a child gets anything of a ticket that it takes no part in.
     package func nextBatch(
         for id: PeerID, lane: Lane = .backlog, after cursor: FeedCursor, through: UInt64? = nil,
-        bytesMax: Int = SyncLimits.batchBytesMax
+        bytesMax: Int = SyncLimits.batchBytesMax, operationsMax: Int = SyncLimits.batchOperationsMax
     ) throws -> FeedPart {
         try read { db in
             guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
@@ -59,7 +60,7 @@ extension StoreReader {
             rows.bind(1, cursor.position)
             rows.bind(2, through ?? Self.endOfFeed)
             rows.bind(3, id.rawValue)
-            rows.bind(4, SyncLimits.batchOperationsMax)
+            rows.bind(4, operationsMax)
             let table = try InternTable(db, names: takeNames())
             defer { giveBack(table.names) }
             let scope = role == .child ? try ScopeCheck(peer.record.site, db) : nil
@@ -98,7 +99,7 @@ extension StoreReader {
                 rowCount += 1
             }
             rows.reset()
-            if let through, !isCut, rowCount < SyncLimits.batchOperationsMax { batch.end.position = through }
+            if let through, !isCut, rowCount < operationsMax { batch.end.position = through }
             guard batch.end.position > cursor.position else { return part }
             let sent = batch.end.digest.count
             if lane == .backlog { batch.remaining = peer.feedLength > sent ? peer.feedLength - sent : 0 }
@@ -193,7 +194,7 @@ extension StoreReader {
         }
     }
 
-    private static func head(of peer: PeerRow, _ db: Database) throws -> UInt64 {
+    static func head(of peer: PeerRow, _ db: Database) throws -> UInt64 {
         guard peer.record.role != .child else { return peer.feedLength }
         return UInt64(try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0)
     }

@@ -96,6 +96,9 @@ extension APIError {
         case let failure as EnrolmentError:
             self.init(
                 status: failure.status, code: "enrolment", sentences: failure.phrase(language), language)
+        case let failure as BundleFailure:
+            self.init(
+                status: failure.status, code: failure.code, sentences: failure.phrase(language), language)
         case let failure as MoveError:
             self.init(status: failure.status, code: "move", sentences: failure.phrase(language), language)
         case let problem as FileProblem:

@@ -27,6 +27,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addAccountRoutes(to: group)
     services.addMaintenanceRoutes(to: group)
     services.addImportRoutes(to: group)
+    services.addBundleRoutes(to: group)
     return router
 }
 

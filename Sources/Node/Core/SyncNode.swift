@@ -383,6 +383,11 @@ package actor SyncNode {
         guard identity.parent != nil, isCaughtUp != value else { return }
         isCaughtUp = value
         guard value else { return }
+        writeWaitingReceipts()
+    }
+
+    /// What waited for this node to have everything, or for a bundle that has what its parent had, gets its receipt.
+    func writeWaitingReceipts() {
         if replica.writer.isProjectionBehind { writeProjection() }
         var waiting: [EntityID] = []
         do {

@@ -176,6 +176,7 @@ struct LinkLoop: ~Copyable {
         let (link, feed, control) = (link, feed, control)
         Task {
             let isAlone = await link.supervisor.admit(hello, site: link.site, control: control)
+            await link.supervisor.remember(link.certificate, of: link.site, node: hello.replica)
             do {
                 let keepsFormer = await link.supervisor.hasSession(of: hello.follows)
                 var (id, standing) = try await link.node.meet(

@@ -115,6 +115,19 @@ actor LinkSupervisor {
         return true
     }
 
+    /// Keeps what a bundle for this peer would be sealed with. A session does not depend on it.
+    func remember(_ certificate: PeerCertificate?, of site: SiteCode, node replica: ReplicaID) async {
+        guard let certificate else { return }
+        let keys = PeerKeys(keys)
+        do {
+            try await access.run { try keys.remember(certificate.pem, of: site, node: replica) }
+        } catch {
+            logger.warning(
+                "a peer's certificate cannot be kept: no bundle can be made for it",
+                metadata: ["peer": "\(site)", "error": "\(error)"])
+        }
+    }
+
     func hasSession(of replica: ReplicaID?) -> Bool {
         guard let replica else { return false }
         return sessions.values.contains { $0.session.replica == replica }
@@ -199,7 +212,9 @@ actor LinkSupervisor {
             let control = LinkControl()
             let look = preferred.isEmpty ? nil : Task { await returnToPreferred(preferred, site, control) }
             defer { look?.cancel() }
-            let ending = await run(stream, site: site, role: role, isDialer: true, control: control)
+            let ending = await run(
+                stream, site: site, role: role, certificate: connection.peer.certificate, isDialer: true,
+                control: control)
             return ("\(ending.reason)", ending.wasEstablished)
         } catch {
             return ("\(address): \(error)", false)
@@ -228,13 +243,16 @@ actor LinkSupervisor {
     // MARK: Sessions
 
     /// Takes a session that a child or sibling has opened, until it ends.
-    func accept(_ stream: HTTP2Stream, from site: SiteCode, role: PeerRole) async {
+    func accept(
+        _ stream: HTTP2Stream, from site: SiteCode, role: PeerRole, certificate: PeerCertificate?
+    ) async {
         do {
             if isStopping { return try refuse(stream, 503, "the node is shutting down") }
             if paused.contains(site) { return try refuse(stream, 503, "paused by an administrator") }
             try stream.respond(
                 HTTP2ResponseHead(status: 200, headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
-            let ending = await run(stream, site: site, role: role, isDialer: false, control: LinkControl())
+            let ending = await run(
+                stream, site: site, role: role, certificate: certificate, isDialer: false, control: LinkControl())
             logger.notice("session ended", metadata: ["peer": "\(site)", "reason": "\(ending.reason)"])
         } catch {
             logger.warning("a session was not taken", metadata: ["peer": "\(site)", "error": "\(error)"])
@@ -247,12 +265,13 @@ actor LinkSupervisor {
     }
 
     private func run(
-        _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, isDialer: Bool, control: LinkControl
+        _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, certificate: PeerCertificate?, isDialer: Bool,
+        control: LinkControl
     ) async -> PeerLink.Ending {
         let key = ObjectIdentifier(control)
         sessions[key] = (control, Session(site: site, replica: nil))
         let link = PeerLink(
-            node: node, supervisor: self, site: site, role: role, isDialer: isDialer,
+            node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
             settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
         // Whoever dialled looks after the audits, so that the two do not do it twice.
         let audits = isDialer ? Task { await auditDaily(control) } : nil

@@ -60,6 +60,8 @@ struct PeerLink {
     let supervisor: LinkSupervisor
     let site: SiteCode
     let role: PeerRole
+    /// What the connection was made with.
+    let certificate: PeerCertificate?
     let isDialer: Bool
     let settings: LinkSettings
     let stream: HTTP2Stream
@@ -67,13 +69,14 @@ struct PeerLink {
     let logger: Logger
 
     init(
-        node: SyncNode, supervisor: LinkSupervisor, site: SiteCode, role: PeerRole, isDialer: Bool,
-        settings: LinkSettings, stream: HTTP2Stream, access: StoreAccess, logger: Logger
+        node: SyncNode, supervisor: LinkSupervisor, site: SiteCode, role: PeerRole, certificate: PeerCertificate?,
+        isDialer: Bool, settings: LinkSettings, stream: HTTP2Stream, access: StoreAccess, logger: Logger
     ) {
         self.node = node
         self.supervisor = supervisor
         self.site = site
         self.role = role
+        self.certificate = certificate
         self.isDialer = isDialer
         self.settings = settings
         self.stream = stream

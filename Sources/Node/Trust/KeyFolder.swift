@@ -9,6 +9,7 @@ package import Transport
 ///     root.pem                     the province's root, which everything is judged by
 ///     authority.key authority.pem  at a province or region: what it signs children with
 ///     console.key console.pem      what browsers see
+///     peers/                       certificates of nodes that bundles can be made for
 ///     province.key                 32 random bytes of the province, in hexadecimal: keyed hashes of imports
 package struct KeyFolder: Sendable {
     let folder: DataFolder

@@ -100,7 +100,7 @@ package struct SigningKey: @unchecked Sendable {
 /// Verifies what a `SigningKey` signed.
 package struct VerifyingKey: @unchecked Sendable {
     // Sendable: an EVP_PKEY that is never modified may be used by several threads.
-    private let key: KeyReference
+    let key: KeyReference
 
     /// - Parameter publicKeyPEM: SubjectPublicKeyInfo.
     package init(publicKeyPEM: String) throws {
@@ -135,6 +135,14 @@ package struct VerifyingKey: @unchecked Sendable {
     /// The key as PEM (SubjectPublicKeyInfo).
     package func publicKeyPEM() throws -> String {
         String(decoding: try collectBIO { PEM_write_bio_PUBKEY($0, key.pointer) == 1 }, as: UTF8.self)
+    }
+
+    /// SHA-256 of the key's DER form (SubjectPublicKeyInfo): stays the same when a certificate is renewed. 32 octets.
+    package func fingerprint() throws -> [UInt8] {
+        let encoded = try collectBIO { i2d_PUBKEY_bio($0, key.pointer) == 1 }
+        var hash = RunningHash()
+        hash.update(encoded)
+        return hash.finish()
     }
 }
 

@@ -25,6 +25,8 @@ package struct PeerCertificate: Sendable, Hashable {
     package let issuerCommonName: String
     /// Whether it may sign other certificates.
     package let isAuthority: Bool
+    /// The certificate itself, without its issuers; for who has to write to its holder later.
+    package let pem: String
 
     /// The one name of a node's certificate; nil if there is not exactly one, it has another form, or other names
     /// stand beside it.
@@ -64,6 +66,7 @@ package struct PeerCertificate: Sendable, Hashable {
         commonName = Self.commonName(X509_get_subject_name(x509))
         issuerCommonName = Self.commonName(X509_get_issuer_name(x509))
         isAuthority = X509_check_ca(x509) != 0
+        pem = (try? collectBIO { PEM_write_bio_X509($0, x509) == 1 }).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     static func readNames(_ names: OpaquePointer) -> (uris: [String], dns: [String], others: Int) {

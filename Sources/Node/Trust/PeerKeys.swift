@@ -1,0 +1,55 @@
+internal import Foundation
+internal import Replication
+internal import Store
+internal import Transport
+
+/// Certificates of the peers that this node has had a session with, or that it has signed: whoever writes a bundle seals
+/// it for one of them. In `tls/peers`, named by site and incarnation; by the site alone where the node has not been met.
+struct PeerKeys: Sendable {
+    /// Nodes of one site that are remembered; the oldest is forgotten.
+    static let nodesMax = 8
+
+    private let folder: String
+
+    init(_ keys: KeyFolder) {
+        folder = keys.folder.tls + "/peers"
+    }
+
+    private func path(_ site: SiteCode, _ node: ReplicaID?) -> String {
+        "\(folder)/\(site)" + (node.map { "-\($0)" } ?? "") + ".pem"
+    }
+
+    /// Does nothing if it is known.
+    /// - Throws: `StoreError.file`.
+    func remember(_ certificatePEM: String, of site: SiteCode, node: ReplicaID?) throws {
+        let path = path(site, node)
+        guard !certificatePEM.isEmpty, FileManager.default.contents(atPath: path) != Data(certificatePEM.utf8) else {
+            return
+        }
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try DurableFile.write(Array(certificatePEM.utf8), to: path)
+        forgetOldest(of: site)
+    }
+
+    /// - Parameter node: nil for the one that was signed and has not been met.
+    /// - Returns: nil if there is none.
+    func certificate(of site: SiteCode, node: ReplicaID?) -> String? {
+        FileManager.default.contents(atPath: path(site, node)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func forgetOldest(of site: SiteCode) {
+        let manager = FileManager.default
+        let length = path(site, ReplicaID(0)).utf8.count - folder.utf8.count - 1
+        let names = ((try? manager.contentsOfDirectory(atPath: folder)) ?? []).filter {
+            $0.hasPrefix("\(site)-") && $0.utf8.count == length
+        }
+        guard names.count > Self.nodesMax else { return }
+        func age(_ name: String) -> Date {
+            (try? manager.attributesOfItem(atPath: folder + "/" + name))?[.modificationDate] as? Date ?? .distantPast
+        }
+        for name in names.sorted(by: { age($0) < age($1) }).dropLast(Self.nodesMax) {
+            try? manager.removeItem(atPath: folder + "/" + name)
+        }
+    }
+}
