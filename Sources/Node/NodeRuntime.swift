@@ -42,7 +42,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let keys: KeyFolder
     private let supervisor: LinkSupervisor
     /// A command on a stopped node's folder holds it for well under a second.
-    static let lockPatienceMilliseconds = 5_000
+    package static let lockPatienceMilliseconds = 5_000
 
     private let bound = Mutex(RuntimeAddresses())
     private let up = Mutex(false)
@@ -50,7 +50,10 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let isRecovering = Mutex(false)
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
-    package init(folder: DataFolder, logger: Logger) throws {
+    /// - Parameter patienceMilliseconds: how long this thread waits for a folder that is held.
+    package init(
+        folder: DataFolder, logger: Logger, patienceMilliseconds: Int = NodeRuntime.lockPatienceMilliseconds
+    ) throws {
         // Batches are made on one thread and freed on another: with an arena for each thread, glibc keeps several times
         // what is in use.
         _ = mallopt(Int32(MALLOC_ARENA_MAX), Self.memoryArenasMax)
@@ -60,7 +63,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         logger.logLevel = configuration.logLevel
         self.logger = logger
         keys = KeyFolder(folder)
-        node = try SyncNode.open(folder: folder, patienceMilliseconds: Self.lockPatienceMilliseconds, logger: logger)
+        node = try SyncNode.open(folder: folder, patienceMilliseconds: patienceMilliseconds, logger: logger)
         supervisor = LinkSupervisor(node: node, keys: keys, configuration: configuration, logger: logger)
     }
 
@@ -79,6 +82,10 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     package func syncNow(_ peer: SiteCode?) async throws {
         for site in try sites(peer) { await supervisor.dialNow(site) }
+    }
+
+    package func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
+        for site in try sites(peer) { _ = await supervisor.audit(site, purpose) }
     }
 
     private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
@@ -259,12 +266,31 @@ package struct NodeService: Service {
     package func run() async throws {
         var goesOn = true
         while goesOn, !Task.isCancelled {
-            let runtime = try NodeRuntime(folder: folder, logger: logger)
-            try await runtime.run()
-            goesOn = runtime.needsReopening
+            goesOn = try await runOnce()
             if goesOn { logger.notice("the store is opened anew, under a new incarnation") }
         }
     }
+
+    /// - Returns: whether the store has to be opened anew.
+    private func runOnce() async throws -> Bool {
+        let runtime = try await Self.open(folder, logger)
+        try await runtime.run()
+        return runtime.needsReopening
+    }
+
+    /// Waits for a folder that is held, by a command or by what is left of this process's former node, without a thread.
+    package static func open(_ folder: DataFolder, _ logger: Logger) async throws -> NodeRuntime {
+        let end = ContinuousClock.now + .milliseconds(NodeRuntime.lockPatienceMilliseconds)
+        while true {
+            do {
+                return try NodeRuntime(folder: folder, logger: logger, patienceMilliseconds: 0)
+            } catch StoreError.folderInUse where ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(lockLookMilliseconds))
+            }
+        }
+    }
+
+    static let lockLookMilliseconds = 20
 }
 
 package enum RuntimeError: Error, CustomStringConvertible {

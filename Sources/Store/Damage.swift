@@ -69,6 +69,8 @@ extension StoreWriter {
     package func heal(_ operation: Operation, hash: ContentHash, now: Int64 = 0) throws -> Bool {
         var hasher = ContentHasher()
         guard hasher.hash(operation) == hash else { return false }
+        // What is folded again must not be behind the log in memory.
+        try catchUpProjection()
         return try transaction { db, cache in
             guard let arrival = try damagedRow(of: operation, hash: hash, db),
                 case .damaged(let contents) = try RowVerdict.of(arrival, db)

@@ -10,6 +10,8 @@ extension ContentHash {
 package struct FeedPart: Sendable {
     /// Nil if there is nothing behind the cursor.
     package var batch: OutgoingBatch?
+    /// The feed's last position.
+    package var head: UInt64 = 0
     /// Arrivals of rows whose bytes do not match their hash: left out of the batch, to be noted and fetched again.
     package var damaged: [Int64] = []
 }
@@ -63,6 +65,7 @@ extension StoreReader {
             let scope = role == .child ? try ScopeCheck(peer.record.site, db) : nil
             var hasher = ContentHasher()
             var part = FeedPart()
+            part.head = try Self.head(of: peer, db)
             var batch = OutgoingBatch(lane: lane, start: cursor, end: cursor, operations: [], remaining: 0)
             batch.operations.reserveCapacity(SyncLimits.batchOperationsMax)
             var bytes = 0
@@ -170,12 +173,7 @@ extension StoreReader {
     ) throws -> SyncSession.Resumption {
         try read { db in
             guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
-            let head: UInt64
-            if peer.record.role == .child {
-                head = peer.feedLength
-            } else {
-                head = UInt64(try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0)
-            }
+            let head = try Self.head(of: peer, db)
             var resumption = SyncSession.Resumption(cursor: nil, head: head, headCount: peer.feedLength)
             guard let presented, presented.cursor.position > 0 || !presented.intervals.isEmpty else {
                 // Whoever has nothing at all gets everything; whoever has something compares.
@@ -193,6 +191,11 @@ extension StoreReader {
             }
             return resumption
         }
+    }
+
+    private static func head(of peer: PeerRow, _ db: Database) throws -> UInt64 {
+        guard peer.record.role != .child else { return peer.feedLength }
+        return UInt64(try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0)
     }
 
     /// Digests are sums: what lies between two positions can be added or taken away.

@@ -125,7 +125,15 @@ struct Merge: ~Copyable {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
+        try takeIn(operation, hash: hash, reading: reading, replica: replica, source: source)
+    }
+
+    private mutating func takeIn(
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, replica: WriterCache.ReplicaEntry,
+        source: WriterCache.PeerEntry?
+    ) throws {
         let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
+        if cache.hasParked { try forgetParked(operation.dot, hash) }
         apply(operation, hash: hash, reading: reading, to: work)
         try feed(operation, arrival: arrival, work: work, source: source)
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
@@ -343,7 +351,49 @@ extension Merge {
         hash.withBytes { row.bind(6, $0) }
         row.bind(7, try OperationColumns.encode([operation]).serializedBytes())
         try row.run()
+        cache.hasParked = true
         result.parkedCount += 1
+    }
+
+    /// What has come from somebody who may bring it need not wait any more.
+    private func forgetParked(_ dot: Dot, _ hash: ContentHash) throws {
+        let delete = cache.statements.forgetParked
+        delete.bind(1, dot.replica.rawValue)
+        delete.bind(2, dot.sequence)
+        hash.withBytes { delete.bind(3, $0) }
+        try delete.run()
+    }
+
+    /// Takes parked operations in although their sender could not justify them.
+    mutating func releaseParked(_ dot: Dot?) throws {
+        let rows = try BoundStatement(
+            db,
+            dot == nil
+                ? "SELECT id, source, hash, columns FROM parked ORDER BY id"
+                : "SELECT id, source, hash, columns FROM parked WHERE replica = ?1 AND sequence = ?2 ORDER BY id")
+        if let dot {
+            rows.bind(1, dot.replica.rawValue)
+            rows.bind(2, dot.sequence)
+        }
+        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
+        while try rows.step() {
+            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
+                continue
+            }
+            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
+        }
+        for entry in waiting {
+            let replica = try cache.replica(entry.operation.dot.replica)
+            // The operation itself has to make sense: only who sent it is taken on trust.
+            guard Origin.doubt(of: entry.operation, announced: replica.site, from: nil) == nil else { continue }
+            if try replica.mayHold(entry.operation.dot.sequence) && isStored(entry.operation.dot, entry.hash, replica) {
+                try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+                continue
+            }
+            try takeIn(
+                entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), replica: replica,
+                source: cache.peers[entry.source])
+        }
     }
 
     /// Looks again at what waited for this replica's announcement.
@@ -353,9 +403,9 @@ extension Merge {
         rows.bind(1, replica.replica.rawValue)
         var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
         while try rows.step() {
-            guard let hash = ContentHash(rows.blob(2)),
-                let operation = try? OperationColumns.decode(WireOperationColumns(serializedBytes: rows.bytes(3))).first
-            else { continue }
+            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
+                continue
+            }
             waiting.append((rows.integer(0), rows.integer(1), hash, operation))
         }
         for entry in waiting {

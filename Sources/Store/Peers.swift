@@ -208,14 +208,15 @@ extension StoreWriter {
 
     /// Finds the row of a peer that has said who it is, or makes one.
     /// - Parameter now: UTC milliseconds.
+    /// - Parameter keepsFormer: a node still runs under the incarnation that the peer follows: the two were copies.
     /// - Returns: the row, and what the session needs to know of it.
     package func meet(
-        _ hello: SyncMessage.Hello, role: PeerRole, now: Int64
+        _ hello: SyncMessage.Hello, role: PeerRole, now: Int64, keepsFormer: Bool = false
     ) throws -> (id: PeerID, standing: SyncSession.PeerStanding) {
         try catchUpProjection()
         var listChanged = false
         let met = try transaction { db, _ in
-            let id = try Self.row(of: hello, role: role, listChanged: &listChanged, db)
+            let id = try Self.row(of: hello, role: role, keepsFormer: keepsFormer, listChanged: &listChanged, db)
             guard let row = try PeerRow.find(id, db) else { throw DatabaseError(message: "peer \(id) is missing") }
             let lastParent = try Meta.integer("parent.last", db)
             let node = Int64(bitPattern: hello.replica.rawValue)
@@ -240,7 +241,7 @@ extension StoreWriter {
     }
 
     private static func row(
-        of hello: SyncMessage.Hello, role: PeerRole, listChanged: inout Bool, _ db: Database
+        of hello: SyncMessage.Hello, role: PeerRole, keepsFormer: Bool, listChanged: inout Bool, _ db: Database
     ) throws -> PeerID {
         func find(_ node: UInt64) throws -> Int64? {
             try Int64.fetchOne(
@@ -256,7 +257,7 @@ extension StoreWriter {
             return PeerID(waiting)
         }
         // A child under a new incarnation: an audit finds out what it has, the old feed is of no use to anybody.
-        if role == .child, let follows = hello.follows, let former = try find(follows.rawValue) {
+        if role == .child, !keepsFormer, let follows = hello.follows, let former = try find(follows.rawValue) {
             try db.execute(sql: "DELETE FROM feed WHERE child = ?", arguments: [former])
             try db.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [former])
         }
@@ -357,6 +358,23 @@ extension StoreWriter {
                 sql: "UPDATE peer SET audit_time = ?, audit_found = ?, audit_unresolved = ? WHERE id = ?",
                 arguments: [now, Int64(clamping: found), Int64(clamping: unresolved), id.rawValue])
         }
+    }
+
+    /// Puts the store below another parent: from the next opening on it works for another site, under a new incarnation.
+    package func move(to site: SiteCode, below parent: SiteCode) throws {
+        try transaction { db, _ in
+            try db.execute(sql: "DELETE FROM feed; DELETE FROM member; DELETE FROM meta WHERE key LIKE 'members.%'")
+            // Rows of former parents stay as sources: what came from them need not go up again.
+            try db.execute(sql: "DELETE FROM peer WHERE role <> 1")
+            try db.execute(
+                sql: "INSERT INTO peer (site, node, role) VALUES (?, 0, 1) ON CONFLICT (site, node) DO NOTHING",
+                arguments: [parent.rawValue])
+            try Meta.set("site", site.rawValue, db)
+            try Meta.set("parent", parent.rawValue, db)
+            try Meta.set("parent.last", nil, db)
+            try Incarnation.setPending(PendingRecovery(reason: .requested), db)
+        }
+        forgetCache()
     }
 
     /// Forgets a node that will not come back, and its feed.

@@ -55,7 +55,7 @@ struct Refold {
             find.bind(1, entity)
             guard try find.step() else { continue }
             defer { find.reset() }
-            for contribution in (try? Contribution.decode(find.blob(0))) ?? [] { rollup.add(contribution, sign: -1) }
+            rollup.replace((try? Contribution.decode(find.blob(0))) ?? [], by: [])
         }
         try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
     }

@@ -80,23 +80,21 @@ extension StoreReader {
     }
 
     /// Whether all entities together have as many operations as the log; those that do not. Costs a pass over the log's
-    /// entities if they differ, a count otherwise.
+    /// entities if they differ, a count otherwise. Tells nothing while a backlog comes in.
     package func entitiesMissingOperations() throws -> [EntityID] {
         try read { db in
-            let cursor = try Meta.integer("projection_cursor", db) ?? .max
-            let inLog = try Int64.fetchOne(
-                db, sql: "SELECT count(*) FROM operation WHERE arrival <= ?", arguments: [cursor])
+            // While the projection is behind, some entities have more than the cursor says and others less.
+            guard try Meta.integer(Meta.projectionCursor, db) == nil else { return [] }
+            let inLog = try Int64.fetchOne(db, sql: "SELECT count(*) FROM operation")
             let inEntities = try Int64.fetchOne(db, sql: "SELECT coalesce(sum(operations), 0) FROM entity")
             guard inLog != inEntities else { return [] }
             let rows = try BoundStatement(
                 db,
                 """
                 SELECT e.type, e.high, e.low FROM entity e
-                LEFT JOIN (SELECT entity, count(*) AS n FROM operation WHERE arrival <= ?1 GROUP BY entity) o
-                    ON o.entity = e.id
+                LEFT JOIN (SELECT entity, count(*) AS n FROM operation GROUP BY entity) o ON o.entity = e.id
                 WHERE e.operations <> coalesce(o.n, 0)
                 """)
-            rows.bind(1, cursor)
             var result: [EntityID] = []
             while try rows.step() {
                 guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(0))) else { continue }
@@ -111,7 +109,8 @@ extension StoreWriter {
     /// Folds an entity again from its operations in the log.
     /// - Returns: false if it has a damaged row, which must be healed before, or is not known.
     package func refold(_ id: EntityID, now: Int64) throws -> Bool {
-        try transaction { db, cache in
+        try catchUpProjection()
+        return try transaction { db, cache in
             let find = cache.statements.findEntity
             find.bind(id)
             guard try find.step() else { return false }

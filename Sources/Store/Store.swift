@@ -103,6 +103,7 @@ package enum Store {
         }
         let reader = StoreReader(folder: folder, file: file, identity: identity)
         let writer = try StoreWriter(reader: reader, machine: context.machine)
+        writer.use(context.catalog)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
             try writer.saveEpoch()
             return (writer, reader)
@@ -110,6 +111,7 @@ package enum Store {
         // Everything in memory belongs to the former incarnation.
         let next = StoreReader(folder: folder, file: file, identity: renewed)
         let nextWriter = try StoreWriter(reader: next, machine: context.machine)
+        nextWriter.use(context.catalog)
         try nextWriter.saveEpoch()
         return (nextWriter, next)
     }

@@ -3,28 +3,26 @@ internal import Replication
 
 // The step at each start, and the file outside the database. Source: Protocols/operations.md §8.
 extension StoreWriter {
-    /// The step that every opening takes before anything else: goes on under a new incarnation if it has to, and raises
-    /// the start counter, in one transaction.
+    /// The step that every opening takes before anything else: raises the start counter, notes what the epoch file tells,
+    /// and goes on under a new incarnation if it has to. The two are transactions of their own: a cut in between leaves
+    /// the recovery pending.
     /// - Returns: who the node is from now on; nil if that has not changed.
     func start(isNew: Bool, context: StoreContext) throws -> NodeIdentity? {
-        use(context.catalog)
         let epoch = isNew ? nil : EpochFile(reader.folder).read()
-        let judgement = Epoch.judge(epoch, try found(comparingWith: epoch))
-        let recovery = try reader.pendingRecovery() ?? Self.recovery(after: judgement)
-        func count(_ db: Database) throws {
+        let recovery = try reader.pool.write { db -> PendingRecovery? in
+            let judgement = Epoch.judge(epoch, try found(comparingWith: epoch, db))
             try Meta.set("start_count", Int64(bitPattern: try Incarnation.startCount(db) + 1), db)
             try Meta.set("epoch_missing", judgement == .missing && !isNew ? 1 : 0, db)
+            if try Incarnation.pending(db) == nil, let recovery = Self.recovery(after: judgement) {
+                try Incarnation.setPending(recovery, db)
+            }
+            return try Incarnation.pending(db)
         }
-        guard let recovery else {
-            // A projection that cannot be brought up to the log keeps nobody from opening: `rebuild` mends it.
-            try transaction(folding: false) { db, _ in try count(db) }
-            forgetCache()
-            return nil
-        }
-        return try transaction { db, cache in
-            try count(db)
-            let refold = Refold(catalog: context.catalog, site: reader.identity.site, now: context.now)
-            return try Incarnation.begin(
+        guard let recovery else { return nil }
+        let refold = Refold(catalog: context.catalog, site: reader.identity.site, now: context.now)
+        // Only what leaves the log needs a whole projection; otherwise one that cannot be read must not stop this.
+        return try transaction(folding: recovery.common != nil) { db, cache in
+            try Incarnation.begin(
                 recovery, replica: context.nextReplica, now: context.now, db: db, cache: cache, refold: refold)
         }
     }
@@ -37,16 +35,14 @@ extension StoreWriter {
         }
     }
 
-    private func found(comparingWith epoch: Epoch?) throws -> Epoch.Found {
+    private func found(comparingWith epoch: Epoch?, _ db: Database) throws -> Epoch.Found {
         let identity = reader.identity
-        return try reader.read { db in
-            let last = try StoreReader.held(of: identity.replica, upTo: UInt64(Int64.max), db)
-            let there = try epoch.flatMap { try StoreReader.held(of: identity.replica, upTo: $0.sequence, db) }
-            return Epoch.Found(
-                replica: identity.replica, follows: identity.follows, startCount: try Incarnation.startCount(db),
-                sequence: last?.sequence ?? 0, hash: there?.sequence == epoch?.sequence ? there?.hash : nil,
-                machine: machine)
-        }
+        let last = try StoreReader.held(of: identity.replica, upTo: UInt64(Int64.max), db)
+        let then = try epoch.flatMap { try StoreReader.held(of: identity.replica, upTo: $0.sequence, db) }
+        return Epoch.Found(
+            replica: identity.replica, follows: identity.follows, startCount: try Incarnation.startCount(db),
+            sequence: last?.sequence ?? 0, hash: then?.sequence == epoch?.sequence ? then?.hash : nil,
+            machine: machine)
     }
 
     /// Brings the epoch file up to what is durable. Costs a flush of the disk if this node has written since; to be

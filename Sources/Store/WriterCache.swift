@@ -115,6 +115,8 @@ final class WriterCache {
     var children: [PeerEntry] = []
     var parents: [PeerEntry] = []
     var siblings: [PeerEntry] = []
+    /// Something may be parked.
+    var hasParked: Bool
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
@@ -133,6 +135,7 @@ final class WriterCache {
 
     init(_ db: Database) throws {
         statements = try WriterStatements(db)
+        hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
         lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
         projectionCursor = try Meta.integer(Meta.projectionCursor, db)
@@ -237,6 +240,7 @@ final class WriterStatements {
     let updateReceived: BoundStatement
     let updateKnown: BoundStatement
     let park: BoundStatement
+    let forgetParked: BoundStatement
     let insertTicket: BoundStatement
     let updateTicket: BoundStatement
     let updateTicketQueue: BoundStatement
@@ -283,6 +287,7 @@ final class WriterStatements {
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
             """)
+        forgetParked = try prepare("DELETE FROM parked WHERE replica = ?1 AND sequence = ?2 AND hash = ?3")
         insertTicket = try prepare(
             "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         )

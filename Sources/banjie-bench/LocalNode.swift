@@ -13,9 +13,9 @@ struct LocalNode {
 
     private static let people = [
         Author(
-            name: "陈静", role: .dispatcher, level: .province, site: Workload.province, department: "热线受理科"),
+            name: "陈静", role: .dispatcher, level: .province, site: WorkloadStream.province, department: "热线受理科"),
         Author(
-            name: "周磊", role: .dispatcher, level: .province, site: Workload.province, department: "来访接待处"),
+            name: "周磊", role: .dispatcher, level: .province, site: WorkloadStream.province, department: "来访接待处"),
     ]
 
     init(path: String) async throws {
@@ -26,7 +26,8 @@ struct LocalNode {
         configuration.enrolment = nil
         configuration.console = nil
         _ = try await Offices.initialiseProvince(
-            folder: folder, site: Workload.province, options: InitOptions(configuration: configuration, logger: quiet))
+            folder: folder, site: WorkloadStream.province,
+            options: InitOptions(configuration: configuration, logger: quiet))
         node = try SyncNode.open(folder: folder, logger: quiet)
     }
 

@@ -1,8 +1,14 @@
+internal import Dispatch
 internal import Foundation
 
 struct BenchError: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
+}
+
+/// Says on standard error what is being done.
+func note(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data("banjie-bench: \(text)\n".utf8))
 }
 
 /// Wall time and this process's processor time.
@@ -15,9 +21,7 @@ struct Instant {
     private let wall: UInt64
     private let processor: UInt64
 
-    static func now() -> Instant {
-        Instant(wall: nanoseconds(CLOCK_MONOTONIC), processor: nanoseconds(CLOCK_PROCESS_CPUTIME_ID))
-    }
+    static func now() -> Instant { Instant(wall: monotonic(), processor: processorNanoseconds()) }
 
     func elapsed() -> Measured {
         let now = Instant.now()
@@ -25,15 +29,11 @@ struct Instant {
             seconds: Double(now.wall - wall) / 1e9, processorSeconds: Double(now.processor - processor) / 1e9)
     }
 
-    /// Nanoseconds of a clock that all processes of the machine share.
-    static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
-    static func processor() -> UInt64 { nanoseconds(CLOCK_PROCESS_CPUTIME_ID) }
+    /// Nanoseconds of CLOCK_MONOTONIC, which all processes of the machine share.
+    static func monotonic() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
 
-    private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
+    /// Nanoseconds of processor that this process has taken, right to a microsecond.
+    static func processorNanoseconds() -> UInt64 { UInt64(clock()) * (1_000_000_000 / UInt64(CLOCKS_PER_SEC)) }
 }
 
 /// Median, smallest and largest of what was measured.
@@ -54,12 +54,24 @@ struct Spread: Codable {
 
 enum Machine {
     /// Most memory this process has had resident, MiB.
-    static func peakMebibytes() -> Double {
+    static func peakMebibytes() -> Double { status("VmHWM:") / 1024 }
+
+    /// Memory that it has resident now, KiB.
+    static func residentKibibytes() -> Double { status("VmRSS:") }
+
+    private static func status(_ field: String) -> Double {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-            let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Double($0) })
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) })
         else { return 0 }
-        return kibibytes / 1024
+        return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) } ?? 0
+    }
+
+    /// As many open files as the system allows: every connection takes one.
+    static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     static func fileBytes(_ path: String) -> Int {

@@ -3,17 +3,26 @@ internal import Foundation
 internal import Node
 internal import Replication
 internal import Store
+internal import Synchronization
 
-/// One side of the sync measurement, in a process of its own so that its memory is its own. Speaks JSON lines on its
-/// standard output; ends when its standard input does.
+/// One side of a measurement, in a process of its own so that its memory is its own. Speaks JSON lines on its standard
+/// output; ends when its standard input does.
 struct Peer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "peer", shouldDisplay: false)
+    static let secondsMax: UInt64 = 1_800
 
     enum Side: String, ExpressibleByArgument {
+        /// A backlog goes from one to the other.
         case receive, send
+        /// The same while the sender also writes.
+        case receiveLive, sendLive
+        /// A node that is up and answers questions; one that writes what it is told to.
+        case serve, write
+        /// Many children of the node of a folder, connected and idle.
+        case children
     }
 
-    /// The receiver is up.
+    /// The peer is up.
     struct Ready: Codable {
         var address: String
     }
@@ -32,39 +41,58 @@ struct Peer: AsyncParsableCommand {
         var startPeakMebibytes = 0.0
         var wireBytes: UInt64 = 0
         var databaseBytes = 0
+        /// Of operations that the sender wrote meanwhile, by their sequence: when it began to write them, or when they
+        /// were durable at the receiver.
+        var live: [UInt64: UInt64] = [:]
     }
 
     @Argument var side: Side
     @Option var data: String
     @Option(help: "Operations that have to arrive, or the feed position that has to be acknowledged.")
-    var until: UInt64
+    var until: UInt64 = 0
+    @Option(help: "Where the children's parent listens.") var address = ""
+    @Option(help: "How many children.") var count = 0
 
     func run() async throws {
+        Machine.raiseDescriptorLimit()
+        if side == .children { return try await IdleChildren(folder: data, address: address, count: count).run() }
         let runtime = try NodeRuntime(folder: DataFolder(path: data), logger: quiet)
-        let processor = Instant.processor()
+        let processor = Instant.processorNanoseconds()
         var report = Report()
         report.startPeakMebibytes = Machine.peakMebibytes()
         report.started = Instant.monotonic()
         let running = Task { try await runtime.run() }
+        let lines = PeerSpeech.lines()
         switch side {
         case .receive: try await receive(runtime, &report, processor)
         case .send: try await send(runtime, &report, processor)
+        case .receiveLive: try await receiveLive(runtime, &report, lines)
+        case .sendLive: try await sendLive(runtime, &report, lines)
+        case .serve: try await serve(runtime, lines)
+        case .write: try await write(runtime, lines)
+        case .children: break
         }
-        report.processorSeconds = Double(Instant.processor() - processor) / 1e9
-        try Self.say(report)
-        // Whoever started this process ends it by closing its input.
-        _ = readLine()
+        if side == .receive || side == .send {
+            report.processorSeconds = Double(Instant.processorNanoseconds() - processor) / 1e9
+            try PeerSpeech.say(report)
+            // Whoever started this process ends it by closing its input.
+            for await _ in lines {}
+        }
         running.cancel()
         _ = await running.result
     }
 
     private func receive(_ runtime: NodeRuntime, _ report: inout Report, _ processor: UInt64) async throws {
-        try await wait { runtime.addresses.sync != nil && runtime.isUp }
-        try Self.say(Ready(address: runtime.addresses.sync ?? ""))
+        try await sayReady(runtime)
         let (node, until) = (runtime.node, until)
         try await wait { link(node)?.receivedOperations ?? 0 >= until }
         report.durable = Instant.monotonic()
-        report.processorSecondsToDurable = Double(Instant.processor() - processor) / 1e9
+        report.processorSecondsToDurable = Double(Instant.processorNanoseconds() - processor) / 1e9
+        try await finish(node, &report)
+    }
+
+    /// On to the moment when search has caught up, and to the end of a checkpoint.
+    func finish(_ node: SyncNode, _ report: inout Report) async throws {
         try await wait(every: 20) { try node.reader.searchBacklog() == 0 }
         report.searchable = Instant.monotonic()
         report.peakMebibytes = Machine.peakMebibytes()
@@ -78,61 +106,26 @@ struct Peer: AsyncParsableCommand {
         let (node, until) = (runtime.node, until)
         try await wait { link(node)?.acknowledgedPosition ?? 0 >= until }
         report.durable = Instant.monotonic()
-        report.processorSecondsToDurable = Double(Instant.processor() - processor) / 1e9
+        report.processorSecondsToDurable = Double(Instant.processorNanoseconds() - processor) / 1e9
         report.peakMebibytes = Machine.peakMebibytes()
         report.wireBytes = link(node)?.sentBytes ?? 0
     }
 
-    /// The only link of such a node.
-    private func link(_ node: SyncNode) -> LinkTable.Status? { node.links.all.values.first }
+    func sayReady(_ runtime: NodeRuntime) async throws {
+        try await wait { runtime.addresses.sync != nil && runtime.isUp }
+        try PeerSpeech.say(Ready(address: runtime.addresses.sync ?? ""))
+    }
 
-    private func wait(every milliseconds: Int = 5, _ condition: () throws -> Bool) async throws {
-        let end = Instant.monotonic() + 600 * 1_000_000_000
+    /// The only link of such a node.
+    func link(_ node: SyncNode) -> LinkTable.Status? { node.links.all.values.first }
+
+    func wait(every milliseconds: Int = 5, _ condition: () throws -> Bool) async throws {
+        let end = Instant.monotonic() + Self.secondsMax * 1_000_000_000
         while try !condition() {
-            guard Instant.monotonic() < end else { throw BenchError("\(side): nothing came about within 600 s") }
+            guard Instant.monotonic() < end else {
+                throw BenchError("\(side): nothing came about within \(Self.secondsMax) s")
+            }
             try await Task.sleep(for: .milliseconds(milliseconds))
         }
-    }
-
-    private static func say(_ value: some Encodable) throws {
-        var line = try JSONEncoder().encode(value)
-        line.append(UInt8(ascii: "\n"))
-        try FileHandle.standardOutput.write(contentsOf: line)
-    }
-}
-
-/// Runs a side in a child process.
-final class PeerProcess {
-    private let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
-    private var buffer = Data()
-
-    init(_ side: Peer.Side, folder: String, until: UInt64) throws {
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["peer", side.rawValue, "--data", folder, "--until", "\(until)"]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-    }
-
-    /// The next line that it says; blocks.
-    func next<Value: Decodable>(_: Value.Type) throws -> Value {
-        while true {
-            if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
-                let line = buffer[buffer.startIndex..<end]
-                let value = try JSONDecoder().decode(Value.self, from: Data(line))
-                buffer = Data(buffer[buffer.index(after: end)...])
-                return value
-            }
-            let chunk = output.fileHandleForReading.availableData
-            guard !chunk.isEmpty else { throw BenchError("a peer process ended early") }
-            buffer.append(chunk)
-        }
-    }
-
-    func end() {
-        try? input.fileHandleForWriting.close()
-        process.waitUntilExit()
     }
 }

@@ -10,8 +10,9 @@ struct ReferenceStore {
 
     private let database: OpaquePointer
 
-    init(path: String) throws {
-        for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
+    /// - Parameter isNew: makes an empty one in the place of what is there.
+    init(path: String, isNew: Bool = true) throws {
+        if isNew { for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) } }
         var handle: OpaquePointer?
         guard sqlite3_open(path, &handle) == SQLITE_OK, let handle else { throw BenchError("cannot open \(path)") }
         database = handle
@@ -19,6 +20,10 @@ struct ReferenceStore {
             """
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -\(Self.cacheKibibytes);
             PRAGMA wal_autocheckpoint = \(Self.checkpointPages);
+            """)
+        guard isNew else { return }
+        try run(
+            """
             CREATE TABLE log (
                 origin INTEGER NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, ticket INTEGER NOT NULL,
                 kind INTEGER NOT NULL, field INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (origin, seq)
@@ -42,7 +47,7 @@ struct ReferenceStore {
         }
     }
 
-    private func prepare(_ sql: String) throws -> OpaquePointer {
+    func prepare(_ sql: String) throws -> OpaquePointer {
         var statement: OpaquePointer?
         guard
             sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK,
@@ -51,7 +56,7 @@ struct ReferenceStore {
         return statement
     }
 
-    private func step(_ statement: OpaquePointer) throws {
+    func step(_ statement: OpaquePointer) throws {
         guard sqlite3_step(statement) == SQLITE_DONE else {
             throw BenchError("reference: \(String(cString: sqlite3_errmsg(database)))")
         }
@@ -79,70 +84,96 @@ struct ReferenceStore {
         }
     }
 
+    /// What writing takes, prepared once.
+    struct Statements {
+        let begin: OpaquePointer
+        let commit: OpaquePointer
+        let log: OpaquePointer
+        let ticket: OpaquePointer
+        let register: OpaquePointer
+
+        func finalise() {
+            for statement in [begin, commit, log, ticket, register] { sqlite3_finalize(statement) }
+        }
+    }
+
+    func statements() throws -> Statements {
+        Statements(
+            begin: try prepare("BEGIN IMMEDIATE"), commit: try prepare("COMMIT"),
+            log: try prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
+            ticket: try prepare(
+                """
+                INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?4) ON CONFLICT (id) DO UPDATE SET
+                    status = CASE WHEN excluded.status <> 0 AND excluded.status_time > status_time
+                        THEN excluded.status ELSE status END,
+                    status_time = CASE WHEN excluded.status <> 0
+                        THEN max(status_time, excluded.status_time) ELSE status_time END,
+                    opened = coalesce(opened, excluded.opened), closed = coalesce(excluded.closed, closed),
+                    chases = chases + excluded.chases, operations = operations + 1,
+                    changed = max(changed, excluded.changed)
+                """),
+            register: try prepare(
+                """
+                INSERT INTO register VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (ticket, field) DO UPDATE SET
+                    time = excluded.time, origin = excluded.origin, text = excluded.text
+                    WHERE (excluded.time, excluded.origin) > (time, origin)
+                """))
+    }
+
     /// - Returns: the time to the last commit and a checkpoint that empties the WAL, and the processor's.
     func write(_ rows: [Row], perTransaction: Int) throws -> Measured {
-        let begin = try prepare("BEGIN IMMEDIATE")
-        let commit = try prepare("COMMIT")
-        let log = try prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-        let ticket = try prepare(
-            """
-            INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?4) ON CONFLICT (id) DO UPDATE SET
-                status = CASE WHEN excluded.status <> 0 AND excluded.status_time > status_time
-                    THEN excluded.status ELSE status END,
-                status_time = CASE WHEN excluded.status <> 0
-                    THEN max(status_time, excluded.status_time) ELSE status_time END,
-                opened = coalesce(opened, excluded.opened), closed = coalesce(excluded.closed, closed),
-                chases = chases + excluded.chases, operations = operations + 1, changed = max(changed, excluded.changed)
-            """)
-        let register = try prepare(
-            """
-            INSERT INTO register VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (ticket, field) DO UPDATE SET
-                time = excluded.time, origin = excluded.origin, text = excluded.text
-                WHERE (excluded.time, excluded.origin) > (time, origin)
-            """)
-        defer { for statement in [begin, commit, log, ticket, register] { sqlite3_finalize(statement) } }
+        let statements = try statements()
+        defer { statements.finalise() }
         let start = Instant.now()
         for (index, row) in rows.enumerated() {
-            if index % perTransaction == 0 { try step(begin) }
-            try row.text.withUnsafeBufferPointer { text in
-                let count = Int32(text.count)
-                sqlite3_bind_int64(log, 1, row.origin)
-                sqlite3_bind_int64(log, 2, row.sequence)
-                sqlite3_bind_int64(log, 3, row.time)
-                sqlite3_bind_int64(log, 4, row.ticket)
-                sqlite3_bind_int64(log, 5, row.kind)
-                sqlite3_bind_int64(log, 6, row.register)
-                sqlite3_bind_text(log, 7, text.baseAddress, count, nil)
-                try step(log)
-                sqlite3_bind_int64(ticket, 1, row.ticket)
-                sqlite3_bind_int64(ticket, 2, row.ticket >> 32)
-                sqlite3_bind_int64(
-                    ticket, 3, row.register == 100 ? 1 : row.register == 101 ? 2 : row.register == 102 ? 3 : 0)
-                sqlite3_bind_int64(ticket, 4, row.time)
-                if row.register == 100 {
-                    sqlite3_bind_int64(ticket, 5, row.time >> 16)
-                } else {
-                    sqlite3_bind_null(ticket, 5)
-                }
-                if row.register == 102 {
-                    sqlite3_bind_int64(ticket, 6, row.time >> 16)
-                } else {
-                    sqlite3_bind_null(ticket, 6)
-                }
-                sqlite3_bind_int64(ticket, 7, row.kind == 10 ? 1 : 0)
-                try step(ticket)
-                guard row.register >= 0 else { return }
-                sqlite3_bind_int64(register, 1, row.ticket)
-                sqlite3_bind_int64(register, 2, row.register)
-                sqlite3_bind_int64(register, 3, row.time)
-                sqlite3_bind_int64(register, 4, row.origin)
-                sqlite3_bind_text(register, 5, text.baseAddress, count, nil)
-                try step(register)
-            }
-            if (index + 1) % perTransaction == 0 || index + 1 == rows.count { try step(commit) }
+            if index % perTransaction == 0 { try step(statements.begin) }
+            try insert(row, statements)
+            if (index + 1) % perTransaction == 0 || index + 1 == rows.count { try step(statements.commit) }
         }
         sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         return start.elapsed()
+    }
+
+    @inline(__always)
+    func insert(_ row: Row, _ statements: Statements) throws {
+        try row.text.withUnsafeBufferPointer { text in
+            let count = Int32(text.count)
+            let log = statements.log
+            sqlite3_bind_int64(log, 1, row.origin)
+            sqlite3_bind_int64(log, 2, row.sequence)
+            sqlite3_bind_int64(log, 3, row.time)
+            sqlite3_bind_int64(log, 4, row.ticket)
+            sqlite3_bind_int64(log, 5, row.kind)
+            sqlite3_bind_int64(log, 6, row.register)
+            sqlite3_bind_text(log, 7, text.baseAddress, count, nil)
+            try step(log)
+            let ticket = statements.ticket
+            sqlite3_bind_int64(ticket, 1, row.ticket)
+            sqlite3_bind_int64(ticket, 2, row.ticket >> 32)
+            sqlite3_bind_int64(
+                ticket, 3, row.register == 100 ? 1 : row.register == 101 ? 2 : row.register == 102 ? 3 : 0)
+            sqlite3_bind_int64(ticket, 4, row.time)
+            if row.register == 100 {
+                sqlite3_bind_int64(ticket, 5, row.time >> 16)
+            } else {
+                sqlite3_bind_null(ticket, 5)
+            }
+            if row.register == 102 {
+                sqlite3_bind_int64(ticket, 6, row.time >> 16)
+            } else {
+                sqlite3_bind_null(ticket, 6)
+            }
+            sqlite3_bind_int64(ticket, 7, row.kind == 10 ? 1 : 0)
+            try step(ticket)
+            guard row.register >= 0 else { return }
+            let register = statements.register
+            sqlite3_bind_int64(register, 1, row.ticket)
+            sqlite3_bind_int64(register, 2, row.register)
+            sqlite3_bind_int64(register, 3, row.time)
+            sqlite3_bind_int64(register, 4, row.origin)
+            sqlite3_bind_text(register, 5, text.baseAddress, count, nil)
+            try step(register)
+        }
     }
 
     func close() {

@@ -4,53 +4,15 @@ internal import Store
 
 /// What the rounds have given, as one JSON object or as a table.
 struct Results {
-    private struct Output: Encodable {
-        struct Reference: Encodable {
-            var operationsPerSecond: Double
-            var cpuMicrosecondsPerOperation: Double
-            var spread: Spread
-        }
-        struct Ratio: Encodable {
-            var ratio: Double
-            var spread: Spread
-            var cpuMicrosecondsPerOperation: Double
-        }
-        struct Sync: Encodable {
-            var ratio: Double
-            var spread: Spread
-            var ratioSearchable: Double
-            var spreadSearchable: Spread
-            var ratioCheckpointed: Double
-            var spreadCheckpointed: Spread
-            var wireBytesPerOperation: Double
-            var diskBytesPerOperation: Double
-            var senderCpuMicrosecondsPerOperation: Double
-            var receiverCpuMicrosecondsPerOperation: Double
-        }
-        struct Memory: Encodable {
-            var peakMiB: Double
-            var senderPeakMiB: Double
-            var receiverAtStartMiB: Double
-        }
-        struct Facts: Encodable {
-            var operations: Int
-            var tickets: Int
-            var payloadBytesMean: Double
-            var seed: UInt64
-            var rounds: Int
-        }
+    var catchUp: CatchUp.Outcome?
+    var backlogs: [Backlog.Outcome] = []
+    var idle: IdleConnections.Outcome?
+    var postgres: Postgres.Outcome?
+    /// Why a part that was asked for has not been measured.
+    var remarks: [String] = []
 
-        var reference: Reference
-        var singleCommit: Ratio?
-        var batchImport: Ratio?
-        var sync: Sync?
-        var memory: Memory?
-        var workload: Facts
-        var settings: [String: String]
-        var versions: [String: String]
-    }
-
-    private let facts: Output.Facts
+    private(set) var facts: Output.Facts?
+    private var alone: Double?
     private var referenceRate: [Double] = []
     private var referenceProcessor: [Double] = []
     private var single: [Double] = []
@@ -69,7 +31,7 @@ struct Results {
     private var receiverStart: [Double] = []
     private(set) var lastSync = ""
 
-    init(workload: Workload, seed: UInt64, rounds: Int) {
+    mutating func begin(_ workload: Workload, seed: UInt64, rounds: Int) {
         facts = Output.Facts(
             operations: workload.operations.count, tickets: Set(workload.operations.map(\.operation.entity)).count,
             payloadBytesMean: Double(workload.payloadBytes) / Double(workload.operations.count), seed: seed,
@@ -81,14 +43,16 @@ struct Results {
         referenceProcessor.append(reference.processorSeconds * 1e6 / Double(operations))
     }
 
-    mutating func add(sync round: SyncPair.Round, beside reference: Measured, operations: Int) {
+    mutating func add(sync round: SyncPair.Round, beside reference: Measured, of content: SyncPair.Content) {
+        let operations = Double(content.operationCount)
+        alone = Double(content.aloneBytes) / operations
         durable.append(reference.seconds / round.durableSeconds)
         searchable.append(reference.seconds / round.searchableSeconds)
         checkpointed.append(reference.seconds / round.checkpointedSeconds)
-        wire.append(Double(round.sender.wireBytes) / Double(operations))
-        disk.append(Double(round.receiver.databaseBytes) / Double(operations))
-        senderProcessor.append(round.sender.processorSecondsToDurable * 1e6 / Double(operations))
-        receiverProcessor.append(round.receiver.processorSecondsToDurable * 1e6 / Double(operations))
+        wire.append(Double(round.sender.wireBytes) / operations)
+        disk.append(Double(round.receiver.databaseBytes) / operations)
+        senderProcessor.append(round.sender.processorSecondsToDurable * 1e6 / operations)
+        receiverProcessor.append(round.receiver.processorSecondsToDurable * 1e6 / operations)
         receiverPeak.append(round.receiver.peakMebibytes)
         senderPeak.append(round.sender.peakMebibytes)
         receiverStart.append(round.receiver.startPeakMebibytes)
@@ -103,7 +67,7 @@ struct Results {
 
     mutating func add(batch measured: Measured, beside reference: Measured) {
         batch.append(reference.seconds / measured.seconds)
-        batchProcessor.append(measured.processorSeconds * 1e6 / Double(facts.operations))
+        batchProcessor.append(measured.processorSeconds * 1e6 / Double(facts?.operations ?? 1))
     }
 
     mutating func add(single measured: Measured, count: Int, reference: Measured, referenceCount: Int) {
@@ -111,8 +75,7 @@ struct Results {
         singleProcessor.append(measured.processorSeconds * 1e6 / Double(count))
     }
 
-    private var output: Output {
-        let rate = Spread(referenceRate)
+    var output: Output {
         func ratio(_ values: [Double], _ processor: [Double]) -> Output.Ratio? {
             guard !values.isEmpty else { return nil }
             let spread = Spread(values)
@@ -120,25 +83,46 @@ struct Results {
                 ratio: spread.median, spread: spread, cpuMicrosecondsPerOperation: Spread(processor).median)
         }
         return Output(
-            reference: Output.Reference(
-                operationsPerSecond: rate.median, cpuMicrosecondsPerOperation: Spread(referenceProcessor).median,
-                spread: rate),
-            singleCommit: ratio(single, singleProcessor), batchImport: ratio(batch, batchProcessor),
-            sync: durable.isEmpty
-                ? nil
-                : Output.Sync(
-                    ratio: Spread(durable).median, spread: Spread(durable), ratioSearchable: Spread(searchable).median,
-                    spreadSearchable: Spread(searchable), ratioCheckpointed: Spread(checkpointed).median,
-                    spreadCheckpointed: Spread(checkpointed), wireBytesPerOperation: Spread(wire).median,
-                    diskBytesPerOperation: Spread(disk).median,
-                    senderCpuMicrosecondsPerOperation: Spread(senderProcessor).median,
-                    receiverCpuMicrosecondsPerOperation: Spread(receiverProcessor).median),
-            memory: durable.isEmpty
-                ? nil
-                : Output.Memory(
-                    peakMiB: Spread(receiverPeak).max, senderPeakMiB: Spread(senderPeak).max,
-                    receiverAtStartMiB: Spread(receiverStart).median),
-            workload: facts, settings: Self.settings, versions: Self.versions)
+            reference: reference, singleCommit: ratio(single, singleProcessor),
+            batchImport: ratio(batch, batchProcessor), sync: sync, memory: memory, catchUp: catchUp,
+            idleConnection: idle, postgres: postgres, workload: facts, settings: Self.settings,
+            versions: Self.versions)
+    }
+
+    private var reference: Output.Reference? {
+        guard !referenceRate.isEmpty else { return nil }
+        let rate = Spread(referenceRate)
+        return Output.Reference(
+            operationsPerSecond: rate.median, cpuMicrosecondsPerOperation: Spread(referenceProcessor).median,
+            spread: rate)
+    }
+
+    private var sync: Output.Sync? {
+        guard !durable.isEmpty else { return nil }
+        return Output.Sync(
+            ratio: Spread(durable).median, spread: Spread(durable), ratioSearchable: Spread(searchable).median,
+            spreadSearchable: Spread(searchable), ratioCheckpointed: Spread(checkpointed).median,
+            spreadCheckpointed: Spread(checkpointed), wireBytesPerOperation: Spread(wire).median,
+            wireBytesPerOperationAlone: alone ?? 0, diskBytesPerOperation: Spread(disk).median,
+            senderCpuMicrosecondsPerOperation: Spread(senderProcessor).median,
+            receiverCpuMicrosecondsPerOperation: Spread(receiverProcessor).median)
+    }
+
+    private var memory: Output.Memory? {
+        guard !durable.isEmpty || !backlogs.isEmpty else { return nil }
+        var memory = Output.Memory()
+        if !durable.isEmpty {
+            memory.peakMiB = Spread(receiverPeak).max
+            memory.senderPeakMiB = Spread(senderPeak).max
+            memory.receiverAtStartMiB = Spread(receiverStart).median
+        }
+        if let largest = backlogs.max(by: { $0.operations < $1.operations }) {
+            memory.peakMiBAtOneMillion = backlogs.first { $0.operations == 1_000_000 }?.peakMiB
+            memory.peakMiBAtTwoMillion = backlogs.first { $0.operations == 2_000_000 }?.peakMiB
+            memory.liveMilliseconds = largest.liveMilliseconds.median
+            memory.backlogs = backlogs
+        }
+        return memory
     }
 
     private static let settings = [
@@ -169,45 +153,5 @@ struct Results {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         return String(decoding: try encoder.encode(output), as: UTF8.self)
-    }
-
-    func table() -> String {
-        let output = output
-        var lines = [
-            "\(facts.operations) operations on \(facts.tickets) tickets, payload "
-                + String(format: "%.1f bytes, seed \(facts.seed), %d rounds", facts.payloadBytesMean, facts.rounds),
-            String(
-                format: "reference         %8.0f operations/s [%.0f..%.0f], %.1f µs of processor",
-                output.reference.operationsPerSecond,
-                output.reference.spread.min, output.reference.spread.max,
-                output.reference.cpuMicrosecondsPerOperation),
-        ]
-        func row(_ name: String, _ spread: Spread, _ rest: String) {
-            let padded = name.padding(toLength: 18, withPad: " ", startingAt: 0)
-            lines.append(padded + String(format: "× %.2f [%.2f..%.2f] ", spread.median, spread.min, spread.max) + rest)
-        }
-        if let sync = output.sync, let memory = output.memory {
-            row(
-                "sync, durable", sync.spread,
-                String(
-                    format: "%.1f + %.1f µs of processor at sender and receiver",
-                    sync.senderCpuMicrosecondsPerOperation,
-                    sync.receiverCpuMicrosecondsPerOperation))
-            row("sync, searchable", sync.spreadSearchable, "")
-            row("sync, checkpointed", sync.spreadCheckpointed, "")
-            lines.append(
-                String(
-                    format:
-                        "                  %.1f bytes on the wire, %.0f on disk an operation; peak %.1f MiB (sender %.1f, before %.1f)",
-                    sync.wireBytesPerOperation, sync.diskBytesPerOperation, memory.peakMiB, memory.senderPeakMiB,
-                    memory.receiverAtStartMiB))
-        }
-        if let batch = output.batchImport {
-            row("batch", batch.spread, String(format: "%.1f µs of processor", batch.cpuMicrosecondsPerOperation))
-        }
-        if let single = output.singleCommit {
-            row("single", single.spread, String(format: "%.1f µs of processor", single.cpuMicrosecondsPerOperation))
-        }
-        return lines.joined(separator: "\n")
     }
 }

@@ -7,33 +7,57 @@ internal import Transport
 
 /// A region that holds all operations and its province that holds none: enrolled once, then copied for every round.
 struct SyncPair {
+    /// What was put into the region.
+    struct Content: Codable {
+        /// Operations that the province gets: the workload, the announcements of its offices and of the region.
+        var operationCount: UInt64
+        /// Position in the region's feed of the last of them.
+        var lastPosition: UInt64
+        /// Bytes of the messages that carry the feed, in the batches that a node makes, if each could be read without
+        /// those before it.
+        var aloneBytes: Int
+    }
+
     private let root: String
     private let sender: String
     private let template: String
-    /// Operations that the province gets: the workload, the announcements of its offices and of the region.
-    let operationCount: UInt64
-    /// Position in the region's feed of the last of them.
-    private let lastPosition: UInt64
+    let content: Content
 
-    /// The region's store is filled as its twelve branches would have: in the order of the operations' times.
-    init(root: String, workload: Workload) async throws {
+    /// - Parameters:
+    ///   - root: where each round's copies are made.
+    ///   - region: folder of the filled region.
+    ///   - province: folder of the empty province.
+    init(root: String, region: String, province: String, content: Content) {
         self.root = root
-        sender = root + "/region"
-        template = root + "/province"
-        let senderFolder = DataFolder(path: sender)
-        try await Self.enrol(province: DataFolder(path: template), region: senderFolder)
-        let (writer, reader) = try Store.open(senderFolder)
+        sender = region
+        template = province
+        self.content = content
+    }
+
+    init(root: String, workload: Workload) async throws {
+        let (region, province) = (root + "/region", root + "/province")
+        try await Self.enrol(province: DataFolder(path: province), region: DataFolder(path: region))
+        let content = try Self.fill(
+            DataFolder(path: region), announcements: workload.announcements, operations: workload.operations)
+        self.init(root: root, region: region, province: province, content: content)
+    }
+
+    /// Fills a region's store as its twelve branches would have: in the order of the operations' times.
+    static func fill(
+        _ folder: DataFolder, announcements: [Replication.Operation], operations: some Sequence<WorkloadOperation>
+    ) throws -> Content {
+        let (writer, reader) = try Store.open(folder)
         var peers: [PeerID] = []
-        for origin in 1...Workload.originCount {
-            let site = Workload.site(origin)
+        for origin in 1...WorkloadStream.originCount {
+            let site = WorkloadStream.site(origin)
             try writer.register(child: site)
             let hello = SyncMessage.Hello(
-                version: 1, site: site, replica: workload.announcements[origin - 1].dot.replica,
-                wallMilliseconds: Workload.startMilliseconds, run: 1)
-            peers.append(try writer.meet(hello, role: .child, now: Workload.startMilliseconds).id)
+                version: 1, site: site, replica: announcements[origin - 1].dot.replica,
+                wallMilliseconds: WorkloadStream.startMilliseconds, run: 1)
+            peers.append(try writer.meet(hello, role: .child, now: WorkloadStream.startMilliseconds).id)
         }
         var hasher = ContentHasher()
-        var positions = [UInt64](repeating: 0, count: Workload.originCount)
+        var positions = [UInt64](repeating: 0, count: WorkloadStream.originCount)
         func batch(_ origin: Int, _ operations: [Replication.Operation]) -> MergeBatch {
             positions[origin - 1] += UInt64(operations.count)
             let end = FeedCursor(feed: operations[0].dot.replica, position: positions[origin - 1])
@@ -41,39 +65,59 @@ struct SyncPair {
                 source: .peer(peers[origin - 1], .backlog(end)), operations: operations,
                 hashes: operations.map { hasher.hash($0) })
         }
-        var waiting = workload.announcements.enumerated().map { batch($0 + 1, [$1]) }
-        var count = 0
-        for entry in workload.operations {
+        var waiting = announcements.enumerated().map { batch($0 + 1, [$1]) }
+        for entry in operations {
             waiting.append(batch(entry.origin, [entry.operation]))
-            count += 1
-            if count % StoreWriter.transactionOperationsMax == 0 {
-                _ = try writer.commit(waiting, now: Workload.startMilliseconds)
-                waiting.removeAll(keepingCapacity: true)
-            }
+            if waiting.count >= StoreWriter.transactionOperationsMax { try commit(&waiting, writer) }
         }
-        if !waiting.isEmpty { _ = try writer.commit(waiting, now: Workload.startMilliseconds) }
-        while try writer.advanceSearch() > 0 {}
-        while try writer.mergeSearch() {}
-        try writer.checkpoint()
+        try commit(&waiting, writer)
+        try settle(writer)
         let counts = try reader.counts()
         guard counts.parked == 0 else { throw BenchError("\(counts.parked) operations were parked") }
         // No operation of the region comes from its parent, so that positions count operations.
-        operationCount = UInt64(counts.operations)
-        lastPosition = operationCount
+        let count = UInt64(counts.operations)
+        return Content(operationCount: count, lastPosition: count, aloneBytes: try aloneBytes(reader, through: count))
     }
 
-    private static func enrol(province: DataFolder, region: DataFolder) async throws {
+    /// A transaction ends at its time limit, so that what is left over goes into further ones.
+    private static func commit(_ waiting: inout [MergeBatch], _ writer: StoreWriter) throws {
+        while !waiting.isEmpty {
+            let result = try writer.commit(waiting, now: WorkloadStream.startMilliseconds)
+            waiting.removeFirst(result.batchCount)
+        }
+    }
+
+    /// Search has caught up and is merged, the WAL is empty.
+    static func settle(_ writer: StoreWriter) throws {
+        while try writer.advanceSearch() > 0 {}
+        while try writer.mergeSearch() {}
+        try writer.checkpoint()
+    }
+
+    private static func aloneBytes(_ reader: StoreReader, through: UInt64) throws -> Int {
+        guard let parent = try reader.peers().first(where: \.isParent) else { throw BenchError("no parent") }
+        var cursor = FeedCursor(feed: reader.identity.replica)
+        var bytes = 0
+        while let batch = try reader.nextBatch(for: parent.id, after: cursor, through: through).batch {
+            bytes += try SyncCodec.encode(batch, coding: .zstd).count
+            cursor = batch.end
+        }
+        return bytes
+    }
+
+    static func enrol(province: DataFolder, region: DataFolder) async throws {
         var configuration = NodeConfiguration()
         configuration.listen = .hostPort("127.0.0.1", 0)
         configuration.enrolment = .hostPort("127.0.0.1", 0)
         configuration.console = nil
         let options = InitOptions(configuration: configuration, logger: quiet)
-        _ = try await Offices.initialiseProvince(folder: province, site: Workload.province, options: options)
+        _ = try await Offices.initialiseProvince(
+            folder: province, site: WorkloadStream.province, options: options)
         let runtime = try NodeRuntime(folder: province, logger: quiet)
         let running = Task { try await runtime.run() }
         while !runtime.isUp { try await Task.sleep(for: .milliseconds(5)) }
         let token = try await Enrolment.makeToken(
-            node: runtime.node, folder: province, site: Workload.region, addresses: runtime.addresses)
+            node: runtime.node, folder: province, site: WorkloadStream.region, addresses: runtime.addresses)
         _ = try await Offices.join(folder: region, token: token, options: options)
         running.cancel()
         _ = await running.result
@@ -89,26 +133,36 @@ struct SyncPair {
         var checkpointedSeconds: Double { seconds(max(receiver.checkpointed, sender.durable)) }
     }
 
+    /// Where a round's copies lie: they are what is left of it.
+    var receiverPath: String { root + "/receiver" }
+    var senderPath: String { root + "/sender" }
+
     /// The region dials and sends everything.
     func run() throws -> Round {
-        let receiverPath = root + "/receiver"
-        let senderPath = root + "/sender"
+        try copy()
+        let receiver = try PeerProcess(.receive, folder: receiverPath, ["--until", "\(content.operationCount)"])
+        defer { receiver.end() }
+        try Self.dial(receiver.next(Peer.Ready.self), from: senderPath)
+        let sender = try PeerProcess(.send, folder: senderPath, ["--until", "\(content.lastPosition)"])
+        defer { sender.end() }
+        let sent = try sender.next(Peer.Report.self)
+        return Round(sender: sent, receiver: try receiver.next(Peer.Report.self))
+    }
+
+    func copy() throws {
         for (from, to) in [(template, receiverPath), (sender, senderPath)] {
             try? FileManager.default.removeItem(atPath: to)
             try FileManager.default.copyItem(atPath: from, toPath: to)
         }
         sync()
-        let receiver = try PeerProcess(.receive, folder: receiverPath, until: operationCount)
-        defer { receiver.end() }
-        let ready = try receiver.next(Peer.Ready.self)
+    }
+
+    /// Tells a region where its parent listens now.
+    static func dial(_ ready: Peer.Ready, from path: String) throws {
         guard let address = NodeConfiguration.parse(ready.address) else { throw BenchError("no address") }
-        let folder = DataFolder(path: senderPath)
+        let folder = DataFolder(path: path)
         var configuration = try NodeConfiguration(folder: folder)
         configuration.parents = [address]
         try Data(configuration.yaml.utf8).write(to: URL(fileURLWithPath: folder.configuration))
-        let sender = try PeerProcess(.send, folder: senderPath, until: lastPosition)
-        defer { sender.end() }
-        let sent = try sender.next(Peer.Report.self)
-        return Round(sender: sent, receiver: try receiver.next(Peer.Report.self))
     }
 }

@@ -5,7 +5,10 @@ import Node
 struct SyncCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: say("与对端的同步", "Sync with the peers"),
-        subcommands: [SyncStatusCommand.self, SyncNow.self, SyncPause.self, SyncResume.self])
+        subcommands: [
+            SyncStatusCommand.self, SyncNow.self, SyncPause.self, SyncResume.self, SyncVerify.self,
+            SyncRepair.self, SyncExplain.self, SyncForget.self,
+        ])
 }
 
 struct SyncStatusCommand: AsyncParsableCommand {

@@ -77,7 +77,9 @@ import Transport
         #expect(report.findings.allSatisfy { !$0.message.isEmpty && !$0.next.isEmpty && !$0.check.isEmpty })
         let chinese = await api.call("GET", "doctor", language: .chinese)
         #expect(String(decoding: chinese.body, as: UTF8.self).contains("哈希不符"))
-        try await api.node.administer { try $0.executeForTests("UPDATE feed SET position = 5") }
+        try await api.node.administer {
+            try $0.executeForTests("INSERT INTO feed SELECT child, position + 5, arrival FROM feed")
+        }
         #expect(try await codes(api).contains(.feedHole))
     }
 
@@ -103,7 +105,7 @@ import Transport
             try writer.executeForTests(
                 "UPDATE operation SET time = (\(APINode.now - 8 * 86_400_000) << 16) WHERE arrival = 1")
             try writer.executeForTests(
-                "INSERT INTO peer (site, is_parent, last_contact) VALUES ('hz.zj', 0, \(APINode.now - 90_000_000))")
+                "INSERT INTO peer (site, role, last_contact) VALUES ('hz.zj', 0, \(APINode.now - 90_000_000))")
         }
         #expect(chmod(api.folder.path, 0o750) == 0)
         // The states still have the times that were written first.

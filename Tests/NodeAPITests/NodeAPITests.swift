@@ -14,6 +14,9 @@ private final class RecordingRuntime: RuntimeControl {
 
     func pause(_ peer: SiteCode?) async throws { calls.withLock { $0.append("pause \(peer?.rawValue ?? "all")") } }
     func resume(_ peer: SiteCode?) async throws { calls.withLock { $0.append("resume \(peer?.rawValue ?? "all")") } }
+    func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
+        calls.withLock { $0.append("\(purpose) \(peer?.rawValue ?? "all")") }
+    }
     func syncNow(_ peer: SiteCode?) async throws { calls.withLock { $0.append("now \(peer?.rawValue ?? "all")") } }
 }
 

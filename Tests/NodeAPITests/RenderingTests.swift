@@ -109,14 +109,16 @@ enum Golden {
     private var peers: [PeerStatus] {
         [
             PeerStatus(
-                site: "zj", role: "parent", isConnected: true, isPaused: false, since: Instant(Office.start),
+                site: "zj", role: "parent", isConnected: true, isPaused: false, isElsewhere: false,
+                since: Instant(Office.start),
                 lastContact: Instant(Office.start), toSend: 12, toGet: 3, toGetKnownAt: Instant(Office.start + 60_000),
                 sendRate: 4, toSendSeconds: 3, isAuditing: false,
                 audit: AuditStatus(at: Instant(Office.start), found: 7, unresolved: 2),
                 clockOffsetMilliseconds: -42, roundTripMilliseconds: 8, lastFailure: nil, sentOperations: 5,
                 receivedOperations: 6, sentBytes: 700, receivedBytes: 800),
             PeerStatus(
-                site: "xihu.hz.zj", role: "child", isConnected: false, isPaused: false, since: nil, lastContact: nil,
+                site: "xihu.hz.zj", role: "child", isConnected: false, isPaused: false, isElsewhere: false, since: nil,
+                lastContact: nil,
                 toSend: 0, toGet: nil, toGetKnownAt: nil, isAuditing: true, clockOffsetMilliseconds: nil,
                 roundTripMilliseconds: nil,
                 lastFailure: "timed out", sentOperations: 0, receivedOperations: 0, sentBytes: 0, receivedBytes: 0),

@@ -21,12 +21,36 @@ final class Province {
             self.folder = folder
         }
 
+        /// The same running office under another code.
+        init(site: SiteCode, running other: Office) {
+            self.site = site
+            folder = other.folder
+            runtime = other.runtime
+        }
+
+        /// Changes `node.yaml` of a stopped office.
+        func configure(_ change: (inout NodeConfiguration) -> Void) throws {
+            var configuration = try NodeConfiguration(folder: folder)
+            change(&configuration)
+            try configuration.yaml.write(toFile: folder.configuration, atomically: true, encoding: .utf8)
+        }
+
+        /// Waits until the node has found that its store has to be opened anew, and does so.
+        func reopenWhenAsked() async throws {
+            try await eventually("the node asks for its store to be opened anew") {
+                self.runtime?.needsReopening == true
+            }
+            _ = await task?.result
+            self.runtime = nil
+            try await start()
+        }
+
         var node: SyncNode {
             get throws { try #require(runtime, "the office is not running").node }
         }
 
         func start() async throws {
-            let runtime = try NodeRuntime(folder: folder, logger: quiet)
+            let runtime = try await NodeService.open(folder, quiet)
             self.runtime = runtime
             task = Task { try await runtime.run() }
             try await eventually("the office is up") { runtime.isUp }
@@ -54,6 +78,23 @@ final class Province {
 
     func stop() async {
         for office in offices.reversed() { await office.stop() }
+    }
+
+    /// A second node of a province, which dials the first.
+    func addSibling(of first: Office) async throws -> Office {
+        let office = Office(site: first.site, folder: DataFolder(path: root + "/\(first.site)-\(offices.count)"))
+        let runtime = try #require(first.runtime)
+        let token = try await Enrolment.makeToken(
+            node: runtime.node, folder: first.folder, site: first.site, addresses: runtime.addresses)
+        var configuration = NodeConfiguration()
+        configuration.listen = .hostPort("127.0.0.1", 0)
+        configuration.enrolment = nil
+        configuration.console = nil
+        _ = try await Offices.join(
+            folder: office.folder, token: token, options: InitOptions(configuration: configuration, logger: quiet))
+        offices.append(office)
+        try await office.start()
+        return office
     }
 
     /// Enrols a site at its parent (or makes the province) and starts it.
@@ -94,8 +135,8 @@ func eventually(
     let end = clock.now + .seconds(seconds)
     while try await !condition() {
         guard clock.now < end else { throw Timeout(what: what) }
-        await Task.yield()
-        usleep(2_000)
+        // The thread goes to what is waited for.
+        try await Task.sleep(for: .milliseconds(2))
     }
 }
 

@@ -326,11 +326,30 @@ extension [SyncSession.Effect] {
         #expect(effects.words == ["recover forked 2", "bye recovering", "close recovering"])
     }
 
-    @Test("a Bye that says there are two of this node makes it take a new incarnation")
+    @Test("of two that run from one disk, the one that is told so takes a new incarnation from where they part")
     func cloned() {
-        var session = Self.established()
-        let effects = session.handle(.bye(.cloned, reason: "two of them"), now: Self.at(2))
-        #expect(effects.words == ["recover cloned ", "close cloned"])
+        for held in [nil, HeldOperation(sequence: 4, hash: .zero)] {
+            var session = Self.started()
+            _ = session.handle(Self.hello(), now: Self.at(1))
+            _ = session.identified(Self.standing())
+            var effects = session.handle(
+                .resume(SyncMessage.Resume(received: nil, held: held, isEmpty: false, isCloned: true)), now: Self.at(1))
+            if held != nil {
+                #expect(effects.words == ["judge 4"])
+                effects = session.judged(.sound)
+            }
+            #expect(effects.words == ["recover cloned ", "bye recovering", "close recovering"])
+        }
+        var session = Self.started()
+        _ = session.handle(Self.hello(), now: Self.at(1))
+        _ = session.identified(Self.standing())
+        _ = session.handle(
+            .resume(
+                SyncMessage.Resume(
+                    received: nil, held: HeldOperation(sequence: 1, hash: .zero), isEmpty: false, isCloned: true)),
+            now: Self.at(1))
+        let effects = session.judged(.differs(at: 1))
+        #expect(effects.words == ["recover forked 0", "bye recovering", "close recovering"])
     }
 
     @Test("batches are taken in order, each where the one before it ended")
@@ -409,8 +428,8 @@ extension [SyncSession.Effect] {
             position = Int(batch.end.position)
             sentBytes += batch.operations.reduce(0) { $0 + $1.approximateBytes }
         } while effects.words.last?.hasPrefix("read") ?? false
-        #expect(sentBytes >= SyncLimits.batchBytesMax - 64 * 100)
-        #expect(sentBytes < 2 * SyncLimits.batchBytesMax)
+        #expect(sentBytes >= 2 * SyncLimits.backlogWindowBytesMin)
+        #expect(sentBytes < SyncLimits.batchBytesMax)
         let news = session.feedAdvanced()
         #expect(news.words == ["read live 100–"])
         _ = session.batchRead(.live, nil)
@@ -429,7 +448,7 @@ extension [SyncSession.Effect] {
         var asked: [Int] = []
         var now: Int64 = 10
         var position = 0
-        for _ in 0..<12 {
+        for _ in 0..<6 {
             guard let batch = feed.batch(after: position, through: 100) else { break }
             var effects = session.batchRead(.backlog, batch)
             position = Int(batch.end.position)
@@ -439,7 +458,37 @@ extension [SyncSession.Effect] {
             for case .readFeed(.backlog, _, _, let bytesMax) in effects { asked.append(bytesMax) }
         }
         #expect(asked.last == SyncLimits.backlogWindowBytesMin)
-        #expect(asked.first ?? 0 > SyncLimits.backlogWindowBytesMin)
+        var quick: [Int] = []
+        for _ in 0..<20 {
+            guard let batch = feed.batch(after: position, through: 100) else { break }
+            var effects = session.batchRead(.backlog, batch)
+            position = Int(batch.end.position)
+            now += 1
+            effects += session.handle(
+                .ack(.backlog, position: batch.end.position, digest: batch.end.digest), now: Self.at(now))
+            for case .readFeed(.backlog, _, _, let bytesMax) in effects { quick.append(bytesMax) }
+        }
+        #expect(quick.last == SyncLimits.batchBytesMax && quick == quick.sorted())
+    }
+
+    @Test("what is put into the feed by the thousand is no news: it becomes backlog, and what follows goes first")
+    func bulk() {
+        var feed = Self.own
+        var session = Self.met()
+        _ = session.vouched(SyncSession.Resumption(cursor: feed.cursor(at: 5), head: 5, headCount: 5))
+        _ = session.batchRead(.live, nil)
+        for sequence in 6...2_006 { feed.operations.append(MemoryFeed.operation(UInt64(sequence), of: feed.name)) }
+        _ = session.feedAdvanced()
+        let read = session.batchRead(.live, feed.batch(after: 5, lane: .live, from: 5), head: 2_006)
+        #expect(read.words == ["batch live 5–8", "read live 2006–"])
+        let exhausted = session.batchRead(.live, nil)
+        #expect(exhausted.words == ["read backlog 8–2006"])
+        feed.operations.append(MemoryFeed.operation(2_007, of: feed.name))
+        _ = session.feedAdvanced()
+        let backlog = session.batchRead(.backlog, feed.batch(after: 8, through: 2_006))
+        #expect(backlog.words == ["batch backlog 8–11", "read live 2006–"])
+        let news = session.batchRead(.live, feed.batch(after: 2_006, lane: .live, from: 2_006))
+        #expect(news.words == ["batch live 2006–2007", "read live 2007–"])
     }
 
     @Test("after the feed was exhausted, news is read and sent at once")

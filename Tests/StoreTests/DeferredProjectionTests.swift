@@ -212,6 +212,17 @@ import Tickets
         #expect(try store.projection() == grown(parts))
     }
 
+    @Test("an entity is made anew from the log while others are behind")
+    func refoldedWhileBehind() throws {
+        let parts = try parts(tickets: 3)
+        let store = try TestStore("zj", replica: 13)
+        for part in parts { try store.writer.commit([store.batch(part)], now: 0, expectingMore: true) }
+        let ticket = try #require(parts[0].first { $0.entity.type == .ticket }?.entity)
+        #expect(try store.writer.refold(ticket, now: 0))
+        #expect(!store.writer.isProjectionBehind)
+        #expect(try store.projection() == grown(parts))
+    }
+
     @Test("a state that cannot be read keeps the log from being folded, and a rebuild mends it")
     func damaged() throws {
         let parts = try parts(tickets: 2)

@@ -143,6 +143,23 @@ import Tickets
         #expect(try store.reader.entitiesMissingOperations() == [first])
     }
 
+    @Test("rows are healed and entities folded again while the projection is behind the log")
+    func behind() throws {
+        let other = try TestStore("hz.zj", replica: 11, parent: "zj")
+        try other.writer.commit([other.batch(log)], now: 0, expectingMore: true)
+        #expect(other.writer.isProjectionBehind)
+        try RawConnection(other.folder).execute("UPDATE operation SET body = x'' WHERE arrival = 5")
+        #expect(try other.reader.scrubOperations(after: 0, limit: 100).damaged == [5])
+        #expect(try other.reader.scrubEntities(after: 0, limit: 100).wrong.isEmpty)
+        #expect(try other.reader.entitiesMissingOperations().isEmpty)
+        try other.writer.noteDamaged(arrival: 5, now: 0)
+        #expect(try other.writer.heal(log[4], hash: hashes[4]))
+        #expect(!other.writer.isProjectionBehind)
+        #expect(try other.projection() == store.projection())
+        #expect(try other.writer.refold(log[1].entity, now: 0))
+        #expect(try other.projection() == store.projection())
+    }
+
     @Test("an entity with a damaged row is not folded before the row is healed")
     func waiting() throws {
         let raw = RawConnection(store.folder)

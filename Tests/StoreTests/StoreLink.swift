@@ -104,7 +104,7 @@ final class StoreEnd {
             withID { [self] id in
                 let part = try reader.nextBatch(
                     for: id, lane: lane, after: cursor, through: through, bytesMax: min(bytesMax, window / 2))
-                perform(session.batchRead(lane, part.batch))
+                perform(session.batchRead(lane, part.batch, head: part.head))
             }
         case .readAnnouncements(let after, let through):
             withID { [self] id in

@@ -101,6 +101,33 @@ import Tickets
         #expect(pair.link.below.sent.isEmpty)
     }
 
+    @Test("an import into a live session does not hold up what comes after it", arguments: 0..<4)
+    func bulk(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let pair = try Pair()
+        let log = try branchLog(tickets: 900)
+        try pair.branch.commit(Array(log.prefix(5)))
+        pair.link.below.window = 4_096
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        try pair.branch.commit(Array(log[5..<log.count - 1]))
+        pair.link.below.announceNews()
+        for _ in 0..<Int.random(in: 5...50, using: &generator) { _ = try pair.link.step(using: &generator) }
+        try pair.branch.commit([log[log.count - 1]])
+        pair.link.below.announceNews()
+        while try pair.region.reader.operation(log[log.count - 1].dot) == nil {
+            #expect(try pair.link.step(using: &generator))
+        }
+        #expect(try pair.region.reader.counts().operations < log.count / 2, "seed \(seed)")
+        if seed % 2 == 0 { try pair.link.connect() }
+        try pair.link.run(using: &generator)
+        #expect(pair.link.below.closed == nil && pair.link.above.closed == nil, "seed \(seed)")
+        try expectSame(pair.branch, pair.region, seed: seed)
+        try pair.link.connect()
+        try pair.link.run(using: &generator)
+        #expect(pair.link.below.sent.isEmpty, "seed \(seed)")
+    }
+
     @Test("an audit finds what one side lacks, by dividing ranges, and moves nothing else", arguments: 0..<8)
     func audit(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

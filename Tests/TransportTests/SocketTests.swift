@@ -325,7 +325,7 @@ struct SocketTests {
     @Test("an idle connection is closed, one with a running stream is asked and kept")
     func idleness() async throws {
         var limits = TransportLimits.node
-        limits.idleMilliseconds = 500
+        limits.idleMilliseconds = 2_000
         try await withServer(EchoTests.makeServer(limits: limits)) { server in
             let used = try await EchoTests.dial(server, authority.server)
             let stream = try await used.open(post)

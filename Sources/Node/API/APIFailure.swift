@@ -96,6 +96,8 @@ extension APIError {
         case let failure as EnrolmentError:
             self.init(
                 status: failure.status, code: "enrolment", sentences: failure.phrase(language), language)
+        case let failure as MoveError:
+            self.init(status: failure.status, code: "move", sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:

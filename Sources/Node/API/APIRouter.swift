@@ -22,6 +22,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addCommandRoutes(to: group)
     services.addConflictRoutes(to: group)
     services.addSyncRoutes(to: group)
+    services.addAuditRoutes(to: group)
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)
     services.addMaintenanceRoutes(to: group)

@@ -202,6 +202,36 @@ extension PasswordVerifier.Weakness {
     }
 }
 
+extension MoveError {
+    var status: Int {
+        switch self {
+        case .unsent: 409
+        case .provinceCannotMove, .otherLevel, .notBelow: 422
+        }
+    }
+
+    func phrase(_ language: Language) -> String {
+        let phrase: Phrase
+        switch self {
+        case .unsent(let count, let peer):
+            phrase = Phrase(
+                "有 \(count) 条操作尚未送达 \(peer)。请先让节点完成同步，或用 --force。",
+                "\(count) operations have not reached \(peer). Let the node sync first, or use --force.")
+        case .provinceCannotMove:
+            phrase = Phrase("省级节点不能迁移。请检查数据目录。", "A province has no other place. Check the data folder.")
+        case .otherLevel(let from, let to):
+            phrase = Phrase(
+                "\(to) 与 \(from) 不同级。请索取同级代码的令牌。",
+                "\(to) is not at the level of \(from). Ask for a token of the same level.")
+        case .notBelow(let site, let node):
+            phrase = Phrase(
+                "\(site) 不在 \(node) 之下。请在两地共同的上级执行。",
+                "\(site) is not below \(node). Do this at a node above both places.")
+        }
+        return phrase(language)
+    }
+}
+
 extension EnrolmentError {
     var status: Int {
         switch self {

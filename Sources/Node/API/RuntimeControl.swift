@@ -21,4 +21,6 @@ package protocol RuntimeControl: Sendable {
     func resume(_ peer: SiteCode?) async throws
     /// Dials without waiting for the back-off, or reads the feed on at once.
     func syncNow(_ peer: SiteCode?) async throws
+    /// Compares stores with every connected node of a site.
+    func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws
 }

@@ -135,6 +135,17 @@ package struct NodeConfiguration: Sendable, Hashable {
         return address
     }
 
+    /// Writes `node.yaml`, beside the old one and moved into its place.
+    func write(to folder: DataFolder) throws {
+        let temporary = folder.configuration + ".new"
+        let isWritten = FileManager.default.createFile(
+            atPath: temporary, contents: Data(yaml.utf8), attributes: [.posixPermissions: 0o600])
+        guard isWritten, rename(temporary, folder.configuration) == 0 else {
+            throw StoreError.file(
+                path: folder.configuration, operation: "writing", reason: "check the folder's permissions")
+        }
+    }
+
     /// The file that `init` writes.
     package var yaml: String {
         func text(_ address: TransportAddress?) -> String { address?.description ?? "off" }
@@ -155,6 +166,14 @@ package struct NodeConfiguration: Sendable, Hashable {
         if !siblings.isEmpty {
             lines.append("siblings:")
             lines += siblings.map { "  - \"\(text($0))\"" }
+        }
+        if !links.isEmpty {
+            lines.append("links:")
+            for (site, settings) in links.sorted(by: { $0.key < $1.key }) {
+                lines.append("  - site: \(site)")
+                if let bytes = settings.bytesPerSecondMax { lines.append("    kibibytesPerSecond: \(bytes / 1_024)") }
+                lines.append("    windowKibibytes: \(settings.windowBytes / 1_024)")
+            }
         }
         if let clock {
             lines += [

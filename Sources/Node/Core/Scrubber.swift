@@ -139,6 +139,7 @@ struct Scrubber: Sendable {
         from start: Int64, into findings: inout Findings,
         after step: (_ next: Int64, _ steps: Int) async throws -> Void
     ) async throws {
+        try await node.administer { try $0.catchUpProjection() }
         var number = start
         var steps = 0
         while true {

@@ -101,9 +101,9 @@ package actor SyncNode {
 
     /// Finds or makes the row of a peer that has said who it is.
     func meet(
-        _ hello: SyncMessage.Hello, role: PeerRole
+        _ hello: SyncMessage.Hello, role: PeerRole, keepsFormer: Bool = false
     ) throws -> (id: PeerID, standing: SyncSession.PeerStanding) {
-        try replica.writer.meet(hello, role: role, now: clock.now())
+        try replica.writer.meet(hello, role: role, now: clock.now(), keepsFormer: keepsFormer)
     }
 
     /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
@@ -119,6 +119,18 @@ package actor SyncNode {
             logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
         }
     }
+
+    /// Takes parked operations in on an administrator's word.
+    /// - Parameter dot: nil for all.
+    /// - Returns: how many.
+    func releaseParked(_ dot: Dot?) throws -> Int {
+        let effects = ReplicaEffects(try replica.writer.releaseParked(dot, now: clock.now()))
+        follow(effects, isLocal: true)
+        return effects.insertedCount
+    }
+
+    /// The node acting for itself.
+    var systemAuthor: Author { replica.systemAuthor }
 
     // MARK: Recovery
 
@@ -242,13 +254,17 @@ package actor SyncNode {
     private func writeProjectionSoon() {
         guard !isProjectionPlanned else { return }
         isProjectionPlanned = true
-        Task {
+        Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(Self.projectionDelayMilliseconds))
-            isProjectionPlanned = false
-            guard replica.writer.isProjectionBehind else { return }
-            // While more waits, the transactions themselves see to it.
-            if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
+            await self?.writePlannedProjection()
         }
+    }
+
+    private func writePlannedProjection() {
+        isProjectionPlanned = false
+        guard replica.writer.isProjectionBehind else { return }
+        // While more waits, the transactions themselves see to it.
+        if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
     }
 
     /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
@@ -316,11 +332,16 @@ package actor SyncNode {
     private func advanceSearchSoon() {
         guard !isIndexingPlanned else { return }
         isIndexingPlanned = true
-        Task {
+        // What is only planned does not keep a stopped node, and its folder, in use.
+        Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
-            isIndexingPlanned = false
-            await advanceSearch()
+            await self?.advancePlannedSearch()
         }
+    }
+
+    private func advancePlannedSearch() async {
+        isIndexingPlanned = false
+        await advanceSearch()
     }
 
     private var isBusy: Bool {

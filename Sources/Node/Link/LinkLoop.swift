@@ -49,7 +49,7 @@ struct LinkLoop: ~Copyable {
         case .ownCompared(let held, let isSame): effects = session.ownCompared(held, isSame: isSame)
         case .held(let held): effects = session.held(held)
         case .vouched(let resumption): effects = session.vouched(resumption)
-        case .batchRead(let lane, let batch): effects = session.batchRead(lane, batch)
+        case .batchRead(let lane, let batch, let head): effects = session.batchRead(lane, batch, head: head)
         case .repairRead(let stored, let forAudit):
             effects = session.repairRead(stored.map(\.operation), hashes: stored.map(\.hash), forAudit: forAudit)
         case .applied(let lane, let end, let bytes):
@@ -175,12 +175,12 @@ struct LinkLoop: ~Copyable {
     private func identify(_ hello: SyncMessage.Hello) {
         let (link, feed, control) = (link, feed, control)
         Task {
-            guard await link.supervisor.admit(hello, site: link.site, control: control) else {
-                feed.yield(.failed(.cloned, "two nodes run under the incarnation \(hello.replica)"))
-                return
-            }
+            let isAlone = await link.supervisor.admit(hello, site: link.site, control: control)
             do {
-                let (id, standing) = try await link.node.meet(hello, role: link.role)
+                let keepsFormer = await link.supervisor.hasSession(of: hello.follows)
+                var (id, standing) = try await link.node.meet(
+                    hello, role: link.role, keepsFormer: keepsFormer)
+                standing.isCloned = !isAlone
                 feed.yield(.identified(id, standing))
             } catch {
                 feed.yield(.failed(.storeFailure, "\(error)"))
@@ -215,7 +215,7 @@ struct LinkLoop: ~Copyable {
                         for: id, lane: lane, after: cursor, through: through, bytesMax: bytesMax)
                 }
                 if !part.damaged.isEmpty { await link.node.note(damaged: part.damaged) }
-                feed.yield(.batchRead(lane, part.batch))
+                feed.yield(.batchRead(lane, part.batch, head: part.head))
             } catch {
                 feed.yield(.failed(.storeFailure, "\(error)"))
             }

@@ -101,6 +101,7 @@ actor LinkSupervisor {
                     "two nodes run under one incarnation: this one is told to take a new one",
                     metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
                 runs[hello.replica] = known.filter { $0 != hello.run }
+                sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: nil))
                 return false
             }
             known.append(hello.run)
@@ -112,6 +113,11 @@ actor LinkSupervisor {
         }
         sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: hello.replica))
         return true
+    }
+
+    func hasSession(of replica: ReplicaID?) -> Bool {
+        guard let replica else { return false }
+        return sessions.values.contains { $0.session.replica == replica }
     }
 
     // MARK: Dialling

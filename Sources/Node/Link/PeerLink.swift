@@ -21,7 +21,7 @@ struct PeerLink {
         case ownCompared(HeldOperation, isSame: Bool)
         case held(HeldOperation?)
         case vouched(SyncSession.Resumption)
-        case batchRead(Lane, OutgoingBatch?)
+        case batchRead(Lane, OutgoingBatch?, head: UInt64)
         case repairRead([StoredOperation], forAudit: Bool)
         case applied(Lane, FeedCursor, bytes: Int)
         case audit(RangeAudit.Purpose)

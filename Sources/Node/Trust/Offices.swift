@@ -63,32 +63,51 @@ package enum Offices {
     package static func join(folder: DataFolder, token text: String, options: InitOptions) async throws -> InitReport {
         guard !folder.isInitialised else { throw StoreError.alreadyInitialised(path: folder.path) }
         let token = try EnrolmentToken(text: text)
-        guard let site = SiteCode(token.site), let uri = NodeURI(host: site.rawValue),
-            let issuer = NodeURI(host: token.issuer), let address = NodeConfiguration.parse(token.enrolmentAddress),
-            let parent = NodeConfiguration.parse(token.syncAddress)
-        else { throw EnrolmentError.unreadableToken }
+        guard let site = SiteCode(token.site), let parent = NodeConfiguration.parse(token.syncAddress) else {
+            throw EnrolmentError.unreadableToken
+        }
         let isSibling = site == SiteCode(token.issuer) && site.parent == nil
         guard isSibling || site.parent?.rawValue == token.issuer else { throw EnrolmentError.unreadableToken }
-        let nodeKey = try makePrivateKeyPEM()
-        // Branches sign nobody, and of a province's nodes only the first.
-        let authorityKey = site.depth < 3 && !isSibling ? try makePrivateKeyPEM() : nil
-        let request = EnrolmentRequest(
-            secret: token.secret, leafRequestPEM: try CertificateRequest(uri: uri, privateKeyPEM: nodeKey).pem,
-            authorityRequestPEM: try authorityKey.map { try CertificateRequest(uri: uri, privateKeyPEM: $0).pem })
-        let answer = try await redeem(request, token: token, address: address, issuer: issuer, logger: options.logger)
+        let enrolled = try await redeem(token, site: site, logger: options.logger)
         try folder.create()
-        let keys = KeyFolder(folder)
-        try keys.write(.nodeKey, nodeKey)
-        try keys.write(.node, answer.chainPEM)
-        try keys.write(.root, token.rootPEM)
-        try keys.write(.provinceKey, answer.provinceKey)
-        if let authorityKey, let chain = answer.authorityChainPEM {
-            try keys.write(.authorityKey, authorityKey)
-            try keys.write(.authority, chain)
-        }
+        try enrolled.write(to: KeyFolder(folder))
         var options = options
         if isSibling { options.configuration.siblings = [parent] } else { options.configuration.parents = [parent] }
         return try await finish(folder: folder, site: site, parent: site.parent, options: options)
+    }
+
+    /// What a token has given.
+    struct Enrolled {
+        var nodeKey: String
+        var rootPEM: String
+        var authorityKey: String?
+        var answer: EnrolmentAnswer
+
+        func write(to keys: KeyFolder) throws {
+            try keys.write(.nodeKey, nodeKey)
+            try keys.write(.node, answer.chainPEM)
+            try keys.write(.root, rootPEM)
+            try keys.write(.provinceKey, answer.provinceKey)
+            if let authorityKey, let chain = answer.authorityChainPEM {
+                try keys.write(.authorityKey, authorityKey)
+                try keys.write(.authority, chain)
+            }
+        }
+    }
+
+    /// Makes keys and has them signed.
+    static func redeem(_ token: EnrolmentToken, site: SiteCode, logger: Logger) async throws -> Enrolled {
+        guard let uri = NodeURI(host: site.rawValue), let issuer = NodeURI(host: token.issuer),
+            let address = NodeConfiguration.parse(token.enrolmentAddress)
+        else { throw EnrolmentError.unreadableToken }
+        let nodeKey = try makePrivateKeyPEM()
+        // Branches sign nobody, and of a province's nodes only the first.
+        let authorityKey = site.depth < 3 && site.rawValue != token.issuer ? try makePrivateKeyPEM() : nil
+        let request = EnrolmentRequest(
+            secret: token.secret, leafRequestPEM: try CertificateRequest(uri: uri, privateKeyPEM: nodeKey).pem,
+            authorityRequestPEM: try authorityKey.map { try CertificateRequest(uri: uri, privateKeyPEM: $0).pem })
+        let answer = try await redeem(request, token: token, address: address, issuer: issuer, logger: logger)
+        return Enrolled(nodeKey: nodeKey, rootPEM: token.rootPEM, authorityKey: authorityKey, answer: answer)
     }
 
     private static func redeem(
@@ -117,13 +136,7 @@ package enum Offices {
         folder: DataFolder, site: SiteCode, parent: SiteCode?, options: InitOptions
     ) async throws -> InitReport {
         let replica = ReplicaID(randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) })
-        let isWritten = FileManager.default.createFile(
-            atPath: folder.configuration, contents: Data(options.configuration.yaml.utf8),
-            attributes: [.posixPermissions: 0o600])
-        guard isWritten else {
-            throw StoreError.file(
-                path: folder.configuration, operation: "writing", reason: "check the folder's permissions")
-        }
+        try options.configuration.write(to: folder)
         let keys = KeyFolder(folder)
         _ = try keys.consoleIdentity()
         let certificate = try keys.certificate()

@@ -272,6 +272,9 @@ package nonisolated struct WireResume: Sendable {
   /// It has nothing in its log but what its present incarnation has written.
   package var isEmpty: Bool = false
 
+  /// Another process runs under the receiver's incarnation: it has to take a new one.
+  package var isCloned: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1129,7 +1132,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireResume: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Resume"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}received\0\u{1}known\0\u{3}held_sequence\0\u{3}held_hash\0\u{3}is_empty\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}received\0\u{1}known\0\u{3}held_sequence\0\u{3}held_hash\0\u{3}is_empty\0\u{3}is_cloned\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1142,6 +1145,7 @@ nonisolated extension WireResume: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.heldSequence) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.heldHash) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.isEmpty) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isCloned) }()
       default: break
       }
     }
@@ -1167,6 +1171,9 @@ nonisolated extension WireResume: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.isEmpty != false {
       try visitor.visitSingularBoolField(value: self.isEmpty, fieldNumber: 5)
     }
+    if self.isCloned != false {
+      try visitor.visitSingularBoolField(value: self.isCloned, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1176,6 +1183,7 @@ nonisolated extension WireResume: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.heldSequence != rhs.heldSequence {return false}
     if lhs.heldHash != rhs.heldHash {return false}
     if lhs.isEmpty != rhs.isEmpty {return false}
+    if lhs.isCloned != rhs.isCloned {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

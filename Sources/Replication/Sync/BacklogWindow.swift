@@ -6,7 +6,8 @@ struct BacklogWindow: Sendable, Hashable {
 
     init(bytesMax: Int) {
         self.bytesMax = bytesMax
-        bytes = min(SyncLimits.batchBytesMax, bytesMax)
+        // A slow line would take long for more, and on a fast one it grows in a few round trips.
+        bytes = min(2 * SyncLimits.backlogWindowBytesMin, bytesMax)
     }
 
     /// - Parameter milliseconds: from the batch's reading to its acknowledgement.

@@ -26,6 +26,10 @@ struct ReceivingLanes: Sendable {
             progress.intervals.removeAll { $0.start < start.position }
             place = .backlog(batch.end)
         case .live:
+            if let known = live, batch.start.digest == .empty, batch.start.position > known.end {
+                // The lane begins anew further on; what it left out comes with the backlog.
+                live = nil
+            }
             if let live {
                 guard batch.start.position == live.end, batch.start.digest == live.digest else { return nil }
             } else {

@@ -123,7 +123,7 @@ struct SendingLanes: Sendable {
         advance(cursor, known: known)
     }
 
-    mutating func sent(_ batch: OutgoingBatch, at milliseconds: Int64) {
+    mutating func sent(_ batch: OutgoingBatch, head: UInt64, at milliseconds: Int64) {
         switch batch.lane {
         case .backlog:
             guard case .reading(_, let known) = backlog else { return }
@@ -131,9 +131,28 @@ struct SendingLanes: Sendable {
         case .live:
             live = batch.end
             liveMayHaveMore = true
+            if head > live.position, head - live.position > SyncLimits.liveOperationsMax { split(at: head) }
         case .repair: break
         }
         enqueue(batch, isForAudit: false, at: milliseconds)
+    }
+
+    /// An import, say, has put more into the feed than is news: that becomes backlog, and what comes next goes before it.
+    private mutating func split(at head: UInt64) {
+        switch backlog {
+        case .done(var digest):
+            digest.merge(disjoint: live.digest)
+            backlog = .reading(FeedCursor(feed: feed, position: live.position, digest: digest), known: [])
+        case .reading(let cursor, var known):
+            // The receiver has to remember as many intervals.
+            guard known.count + 2 < FeedProgress.intervalCountMax else { return }
+            known.append(FeedInterval(start: liveStart, end: live.position, digest: live.digest))
+            backlog = .reading(cursor, known: known)
+        case .notBegun, .awaitingAudit: return
+        }
+        liveStart = head
+        live = FeedCursor(feed: feed, position: head)
+        liveAcknowledged = live
     }
 
     mutating func repair(
@@ -185,7 +204,7 @@ struct SendingLanes: Sendable {
             window.acknowledged(afterMilliseconds: milliseconds - batch.sentAt)
             return .taken(contiguous: contiguous ?? batch.end, auditBatches: 0)
         case .live:
-            liveAcknowledged = batch.end
+            if batch.end.position > liveStart { liveAcknowledged = batch.end }
             return .taken(contiguous: contiguous, auditBatches: 0)
         }
     }

@@ -64,6 +64,7 @@ package enum SyncCodec {
             wire.hello.follows = hello.follows?.rawValue ?? 0
         case .resume(let resume):
             wire.resume.isEmpty = resume.isEmpty
+            wire.resume.isCloned = resume.isCloned
             if let received = resume.received {
                 wire.resume.received = WireCursor(received.cursor)
                 wire.resume.known = received.intervals.map(WireInterval.init)
@@ -256,7 +257,7 @@ extension SyncMessage.Resume {
         }
         self.init(
             received: received, held: try HeldOperation(wire.heldSequence, wire.heldHash, field: "resume.held"),
-            isEmpty: wire.isEmpty)
+            isEmpty: wire.isEmpty, isCloned: wire.isCloned)
     }
 }
 

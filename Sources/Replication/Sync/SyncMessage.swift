@@ -47,11 +47,14 @@ package enum SyncMessage: Sendable {
         package var held: HeldOperation?
         /// It holds nothing but what its present incarnation has written.
         package var isEmpty: Bool
+        /// Another process runs under the receiver's incarnation.
+        package var isCloned: Bool
 
-        package init(received: FeedProgress?, held: HeldOperation?, isEmpty: Bool) {
+        package init(received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, isCloned: Bool = false) {
             self.received = received
             self.held = held
             self.isEmpty = isEmpty
+            self.isCloned = isCloned
         }
     }
 }
@@ -134,8 +137,6 @@ package enum ByeCode: UInt32, Sendable, CaseIterable {
     case superseded = 12
     /// The sender goes on under a new incarnation.
     case recovering = 13
-    /// Two nodes run under the receiver's incarnation: it has to take a new one.
-    case cloned = 14
 }
 
 /// Limits of the sync protocol; listed in Protocols/limits.md.
@@ -145,7 +146,9 @@ package enum SyncLimits {
     package static let batchBytesMax = 512 * 1024
     package static let unacknowledgedBytesMax = 4 * 1024 * 1024
     /// The backlog's share of it adapts to the line between these.
-    package static let backlogWindowBytesMin = 32 * 1024
+    package static let backlogWindowBytesMin = 16 * 1024
+    /// News further behind than this is a backlog: what comes after it goes first.
+    package static let liveOperationsMax: UInt64 = 1_000
     package static let backlogAckMillisecondsMax: Int64 = 2_000
     package static let helloMillisecondsMax: Int64 = 10_000
     package static let clockIntervalMilliseconds: Int64 = 30_000

@@ -44,12 +44,17 @@ package struct SyncSession: ~Copyable {
         package var isEmpty: Bool
         /// The two have been apart, or this node has been elsewhere: compare before anything else.
         package var wantsAudit: Bool
+        /// Another process runs under the peer's incarnation.
+        package var isCloned: Bool
 
-        package init(received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, wantsAudit: Bool) {
+        package init(
+            received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, wantsAudit: Bool, isCloned: Bool = false
+        ) {
             self.received = received
             self.held = held
             self.isEmpty = isEmpty
             self.wantsAudit = wantsAudit
+            self.isCloned = isCloned
         }
     }
 
@@ -206,8 +211,7 @@ package struct SyncSession: ~Copyable {
         case (.closed, _), (.idle, _): return []
         case (_, .bye(let code, let reason)):
             phase = .closed
-            let recovery: [Effect] = code == .cloned ? [.recover(.cloned, common: nil)] : []
-            return recovery + [.close(code, reason: "the peer ended the session: \(reason)")]
+            return [.close(code, reason: "the peer ended the session: \(reason)")]
         case (.awaitingHello, .hello(let hello)): return take(hello)
         case (.awaitingHello, _): return close(.outOfOrder, "a session starts with Hello")
         case (_, .hello): return close(.outOfOrder, "a second Hello")
@@ -253,13 +257,16 @@ package struct SyncSession: ~Copyable {
             .send(
                 .resume(
                     SyncMessage.Resume(
-                        received: standing.received, held: standing.held, isEmpty: standing.isEmpty)))
+                        received: standing.received, held: standing.held, isEmpty: standing.isEmpty,
+                        isCloned: standing.isCloned)))
         ] + meet()
     }
 
     package mutating func judged(_ verdict: HistoryVerdict) -> [Effect] {
         guard case .meeting = phase, let peerResume else { return [] }
         switch verdict {
+        // Only where the two copies have parted is anything to be written again; here they have not.
+        case .sound where peerResume.isCloned: return recover(.cloned, common: nil)
         case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
         case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
         case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
@@ -304,14 +311,15 @@ package struct SyncSession: ~Copyable {
     }
 
     /// - Parameter batch: nil if the lane has nothing behind the cursor.
-    package mutating func batchRead(_ lane: Lane, _ batch: OutgoingBatch?) -> [Effect] {
+    /// - Parameter head: the feed's last position now; 0 if that is not known.
+    package mutating func batchRead(_ lane: Lane, _ batch: OutgoingBatch?, head: UInt64 = 0) -> [Effect] {
         sending.isReading = false
         guard case .established = phase else { return [] }
         guard let batch else {
             sending.exhausted(lane)
             return pump()
         }
-        sending.sent(batch, at: now.monotonicMilliseconds)
+        sending.sent(batch, head: head, at: now.monotonicMilliseconds)
         return [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
     }
 
@@ -418,6 +426,7 @@ package struct SyncSession: ~Copyable {
     private mutating func meet() -> [Effect] {
         guard case .meeting = phase, standing != nil, let peerResume else { return [] }
         if let held = peerResume.held { return [.judge(held)] }
+        if peerResume.isCloned { return recover(.cloned, common: nil) }
         return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
     }
 
@@ -427,8 +436,11 @@ package struct SyncSession: ~Copyable {
             phase = .searching(search, reason)
             return [.send(.probe(sequence: sequence))]
         }
-        let common: UInt64? = reason == .forked ? search.differs - 1 : nil
-        return [.recover(reason, common: common)]
+        return recover(reason, common: reason == .forked ? search.differs - 1 : nil)
+    }
+
+    private mutating func recover(_ reason: IncarnationReason, common: UInt64?) -> [Effect] {
+        [.recover(reason, common: common)]
             + close(.recovering, "the peer holds another history of this store, which goes on under a new incarnation")
     }
 

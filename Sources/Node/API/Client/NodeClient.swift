@@ -14,6 +14,9 @@ package final class NodeClient: Sendable {
         case folder(SyncNode, RouterBridge<RouterResponder<NodeRequestContext>>)
     }
 
+    /// How long a command waits for a folder whose owner does not answer.
+    static let patienceMilliseconds = 5_000
+    static let patienceLookMilliseconds = 100
     /// Longest answer taken.
     static let answerBytesMax = 256 * 1024 * 1024
 
@@ -36,6 +39,18 @@ package final class NodeClient: Sendable {
     /// - Throws: `StoreError.notInitialised`, `APIFailure.unreachable` naming the process that owns the folder and does
     ///   not answer, and what opening the store throws.
     package static func open(_ folder: DataFolder, language: Language, logger: Logger) async throws -> NodeClient {
+        let end = ContinuousClock.now + .milliseconds(patienceMilliseconds)
+        while true {
+            do {
+                return try await openOnce(folder, language: language, logger: logger)
+            } catch APIFailure.unreachable where ContinuousClock.now < end {
+                // A node that starts, or opens its store anew, has the folder for a moment before it answers.
+                try await Task.sleep(for: .milliseconds(patienceLookMilliseconds))
+            }
+        }
+    }
+
+    private static func openOnce(_ folder: DataFolder, language: Language, logger: Logger) async throws -> NodeClient {
         guard folder.isInitialised else { throw StoreError.notInitialised(path: folder.path) }
         if let connection = await connect(folder, logger: logger) {
             return NodeClient(way: .socket(connection), language: language)
@@ -46,10 +61,6 @@ package final class NodeClient: Sendable {
             return NodeClient(
                 way: .folder(node, RouterBridge(responder: responder, logger: logger)), language: language)
         } catch StoreError.folderInUse(let path, let owner) {
-            // The owner may have been just starting: its socket is bound after the lock is taken.
-            if let connection = await connect(folder, logger: logger) {
-                return NodeClient(way: .socket(connection), language: language)
-            }
             throw APIFailure.unreachable(path: path, owner: owner)
         }
     }

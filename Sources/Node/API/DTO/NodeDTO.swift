@@ -51,7 +51,7 @@ package struct IncarnationStatus: Codable, Sendable, Hashable {
 /// One reason for exit code 2.
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
-        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset
+        case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset, storesDiffer
     }
 
     package var reason: Reason
@@ -68,6 +68,8 @@ package struct PeerStatus: Codable, Sendable, Hashable {
     package var node: String?
     package var isConnected: Bool
     package var isPaused: Bool
+    /// Not connected here, and that is in order: another node of its site is, or a sibling of this node looks after it.
+    package var isElsewhere: Bool
     /// Since when connected or not; nil if that has never been otherwise.
     package var since: Instant?
     /// When this node last heard of it.
@@ -121,6 +123,17 @@ package struct PeerRequest: Codable, Sendable, Hashable {
 
     package init(peer: String?) {
         self.peer = peer
+    }
+}
+
+package struct ForgetRequest: Codable, Sendable, Hashable {
+    package var peer: String
+    /// Which of the site's nodes; nil if there is one that is not connected.
+    package var node: String?
+
+    package init(peer: String, node: String?) {
+        self.peer = peer
+        self.node = node
     }
 }
 

@@ -4,12 +4,12 @@ internal import Store
 extension Doctor {
     func peers() async throws -> [Finding] {
         try await services.peers().flatMap { peer in
-            [connection(peer), pause(peer), offset(peer)].compactMap { $0 }
+            [connection(peer), pause(peer), offset(peer), audit(peer)].compactMap { $0 }
         }
     }
 
     private func connection(_ peer: PeerStatus) -> Finding? {
-        guard !peer.isConnected, !peer.isPaused else { return nil }
+        guard !peer.isConnected, !peer.isElsewhere, !peer.isPaused else { return nil }
         let reason = peer.lastFailure.map { ": \($0)" } ?? ""
         let since = peer.since ?? peer.lastContact
         if services.runtime != nil {
@@ -47,6 +47,19 @@ extension Doctor {
             Phrase(
                 "与 \(peer.site) 的时钟相差 \(offset) 毫秒", "The clock differs by \(offset) ms from that of \(peer.site)"),
             next: Phrase("在偏差的一端启用 NTP。", "Turn NTP on at the side that is off."))
+    }
+
+    private func audit(_ peer: PeerStatus) -> Finding? {
+        guard let left = peer.audit?.unresolved, left > 0 else { return nil }
+        return finding(
+            .storesDiffer, about: peer.site,
+            Phrase(
+                "与 \(peer.site) 两次核对后仍有 \(left) 条操作不一致",
+                "\(left) operations still differ from \(peer.site) after two audits"),
+            next: Phrase(
+                "运行 banjie sync verify \(peer.site)，再用 banjie sync explain 查看相关工单；暂存的操作见 banjie parked list。",
+                "Run `banjie sync verify \(peer.site)`, look at the tickets with `banjie sync explain`, and at what is parked with `banjie parked list`."
+            ))
     }
 
     func parked() async throws -> [Finding] {

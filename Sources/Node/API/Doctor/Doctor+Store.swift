@@ -78,8 +78,8 @@ extension Doctor {
                 finding(
                     .feedLengthWrong, about: fault.site.rawValue,
                     Phrase(
-                        "发往 \(fault.site) 的队列应有 \(stated) 条，实有 \(found) 条",
-                        "The feed to \(fault.site) should have \(stated) entries and has \(found)"), next: next)
+                        "发往 \(fault.site) 的队列应到第 \(stated) 位，实到第 \(found) 位",
+                        "The feed to \(fault.site) should end at position \(stated) and ends at \(found)"), next: next)
             case .hole(let last, let found):
                 finding(
                     .feedHole, about: fault.site.rawValue,

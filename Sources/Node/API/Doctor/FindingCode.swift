@@ -10,7 +10,7 @@ package enum FindingCode: String, Codable, Sendable, CaseIterable {
     // incarnation
     case epochMissing, epochOther, recoveryPending, reissueWaiting
     // peers
-    case peerDisconnected, peerSilent, peerPaused, operationsParked
+    case peerDisconnected, peerSilent, peerPaused, operationsParked, storesDiffer
     // disk and backups
     case diskLow, folderOpen, backupOld
 }

@@ -52,12 +52,16 @@ extension APIServices {
         for peer in peers {
             if peer.isPaused {
                 result.append(Degradation(reason: .peerPaused, peer: peer.site))
-            } else if !peer.isConnected {
+            } else if !peer.isConnected, !peer.isElsewhere {
                 result.append(Degradation(reason: .peerDisconnected, peer: peer.site))
             }
             if let offset = peer.clockOffsetMilliseconds, abs(offset) > Alarms.clockOffsetMillisecondsMax {
                 result.append(Degradation(reason: .clockOffset, peer: peer.site, count: offset))
             }
+        }
+        for peer in peers {
+            guard let left = peer.audit?.unresolved, left > 0 else { continue }
+            result.append(Degradation(reason: .storesDiffer, peer: peer.site, count: Int64(clamping: left)))
         }
         if counts.parked > 0 { result.append(Degradation(reason: .operationsParked, count: Int64(counts.parked))) }
         if damaged > 0 { result.append(Degradation(reason: .rowsDamaged, count: Int64(damaged))) }
@@ -69,8 +73,16 @@ extension APIServices {
 
     func peers() async throws -> [PeerStatus] {
         let links = node.links.all
-        return try await read { try reader.peers() }.map { record in
-            PeerStatus(record, links[record.id] ?? LinkTable.Status())
+        let records = try await read { try reader.peers() }
+        let connected = records.filter { links[$0.id]?.isConnected == true }
+        return records.map { record in
+            let link = links[record.id] ?? LinkTable.Status()
+            return PeerStatus(
+                record, link,
+                isElsewhere: !link.isConnected
+                    && (connected.contains { $0.site == record.site }
+                        || (record.role == .child && connected.contains { $0.role == .sibling }))
+            )
         }
     }
 }
@@ -84,10 +96,11 @@ extension IncarnationStatus {
 }
 
 extension PeerStatus {
-    init(_ record: PeerRecord, _ link: LinkTable.Status) {
+    init(_ record: PeerRecord, _ link: LinkTable.Status, isElsewhere: Bool) {
         self.init(
             site: record.site.rawValue, role: "\(record.role)", node: record.node?.description,
-            isConnected: link.isConnected, isPaused: link.isPaused, since: Instant(nonzero: link.since),
+            isConnected: link.isConnected, isPaused: link.isPaused, isElsewhere: isElsewhere,
+            since: Instant(nonzero: link.since),
             lastContact: Instant(nonzero: record.lastContact), toSend: record.toSendCount, toGet: link.remainingToGet,
             toGetKnownAt: Instant(nonzero: link.remainingKnownAt),
             sendRate: Self.rate(link.acknowledgedRate, record.toSendCount),

@@ -22,13 +22,13 @@ extension APIServices {
         }
     }
 
-    private func syncStatus() async throws -> SyncStatus {
+    func syncStatus() async throws -> SyncStatus {
         SyncStatus(
             site: node.identity.site.rawValue, now: Instant(node.clock.now()), isRunning: runtime != nil,
             addresses: runtime?.addresses ?? RuntimeAddresses(), peers: try await peers())
     }
 
-    private func target(
+    func target(
         _ request: Request, _ context: NodeRequestContext
     ) async throws -> (runtime: any RuntimeControl, peer: SiteCode?) {
         let name = try decode(PeerRequest.self, try await body(of: request, context)).peer
