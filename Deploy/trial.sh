@@ -88,7 +88,7 @@ for scenario in "${chosen[@]}"; do
     mkdir "$root"
     before=$failures
     began=$SECONDS
-    # A command that fails ends its scenario, not the trial: the subshell cannot report, so it is run in place.
+    # A command that fails is a check that failed, not the end of the trial.
     set +e
     "scenario_$scenario"
     set -e

@@ -51,11 +51,17 @@ scenario_root() {
     holds "the backup is put back" b zj backup restore "$backup" --json
     start zj
     differs "the province goes on under a new incarnation" "$old" "$(replica_of zj)"
-    within 180 "it gets back what the region has" has_all zj "$a" "$c" "$e"
+    within 180 "it gets back what the region has" has_all zj "$a" "$c"
     within 180 "and what the office has that joined after the backup" has zj "$d"
     a=$(open_ticket zj 恢复之后)
     hand_over zj "$a" nb.zj
     within "$PATIENCE" "and works on with it" has nb "$a"
+    # No child can vouch for what the province itself wrote: it waits for a person's word.
+    within "$PATIENCE" "its own operations wait, parked" parked_at zj 2
+    within "$PATIENCE" "doctor names them and the command" advises zj parked "banjie parked"
+    holds "the admin takes them in" b zj parked release --all --json
+    within "$PATIENCE" "the province has its own ticket again" same_ticket zj hz "$e"
+    holds "sync verify, as doctor advises, finds no difference" b zj sync verify hz.zj --json
     for title in 备份之前 备份之后 备份之后才入网 省里自己的 恢复之后; do
         equal "$title is there once" 1 "$(times zj "$title")"
     done
@@ -180,6 +186,11 @@ scenario_parents() {
     sound zj zj2 hz
 }
 
+parked_at() { [ "$(status_of "$1" | jq .parked)" -eq "$2" ]; }
+advises() {
+    jq -e --arg check "$2" --arg text "$3" 'any(.findings[]; .check == $check and (.next | contains($text)))' \
+        <<<"$(b "$1" doctor --json)"
+}
 not() { ! "$@"; }
 two_replicas() { [ "$(replica_of "$1")" != "$(replica_of "$2")" ]; }
 another_replica() { [ "$(replica_of "$1")" != "$2" ]; }
