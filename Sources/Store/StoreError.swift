@@ -11,6 +11,8 @@ package enum StoreError: Error, CustomStringConvertible {
     /// A row's bytes do not match its hash any more.
     case corruptRow(arrival: Int64, dot: Dot)
     case corruptState(entity: EntityID, reason: String)
+    /// A batch of the same session failed before this one.
+    case afterFailure
     /// No row for that peer: it was forgotten while its session ran.
     case unknownPeer(PeerID)
     /// An operation was about to go to a child that takes no part in its ticket.
@@ -35,6 +37,7 @@ package enum StoreError: Error, CustomStringConvertible {
             "row \(arrival) (operation \(dot)) does not match its hash: run `banjie doctor`"
         case .corruptState(let entity, let reason):
             "the projection of \(entity) cannot be read (\(reason)): run `banjie rebuild`"
+        case .afterFailure: "a batch of the same session failed before: the session starts again"
         case .unknownPeer(let id):
             "peer \(id) is not known any more: its session starts again"
         case .outOfScope(let dot, let child):

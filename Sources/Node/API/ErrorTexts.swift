@@ -106,6 +106,7 @@ extension StoreError {
     var status: Int {
         switch self {
         case .folderInUse: 503
+        case .afterFailure: 503
         case .unknownPeer: 404
         case .outOfScope: 500
         case .notInitialised: 404
@@ -127,6 +128,7 @@ extension StoreError {
         case .damagedBackup: "damagedBackup"
         case .backupOfOtherSite: "backupOfOtherSite"
         case .file: "file"
+        case .afterFailure: "afterFailure"
         case .unknownPeer: "unknownPeer"
         case .outOfScope: "outOfScope"
         }
@@ -150,6 +152,9 @@ extension StoreError {
                 "操作 \(dot) 与已存的内容不同，整批未写入。请运行 banjie doctor。",
                 "Operation \(dot) differs from the one that is stored, so its batch was not applied. Run `banjie doctor`."
             )
+        case .afterFailure:
+            phrase = Phrase(
+                "同一会话中先前的一批写入失败，会话将重新开始。", "A batch of the same session failed before; it starts again.")
         case .unknownPeer(let peer):
             phrase = Phrase(
                 "对端 \(peer) 已被移除，其会话将重新开始。", "Peer \(peer) has been forgotten; its session starts again.")

@@ -204,7 +204,7 @@ package struct BundleApplier: Sendable {
     private func commit(_ batch: ReceivedBatch, from id: PeerID) throws {
         let outcome = Mutex<Result<Void, any Error>>(.success(()))
         let done = DispatchSemaphore(value: 0)
-        node.merge(batch, .backlog(batch.end), from: id) { result in
+        node.merge(batch, .backlog(batch.end), from: id, in: UInt64.random(in: 1...UInt64.max)) { result in
             outcome.withLock { $0 = result }
             done.signal()
         }

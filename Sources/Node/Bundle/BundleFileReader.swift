@@ -16,20 +16,26 @@ final class BundleFileReader {
     /// - Throws: `BundleFailure` for what is no whole bundle, `StoreError.file` naming what the disk says.
     init(path: String) throws {
         self.path = path
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            guard errno != ENOENT else { throw BundleFailure.file(path: path, .missing) }
-            throw StoreError.file(path: path, operation: "reading", reason: String(cString: strerror(errno)))
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let attributes: [FileAttributeKey: Any]
+        do {
+            attributes = try FileManager.default.attributesOfItem(atPath: target)
+        } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
+            throw BundleFailure.file(path: path, .missing)
+        } catch {
+            throw StoreError.file(path: path, operation: "reading", reason: error.localizedDescription)
         }
         // A pipe would keep whoever opens it waiting.
-        guard status.st_mode & S_IFMT == S_IFREG else { throw BundleFailure.file(path: path, .noFile) }
+        guard attributes[.type] as? FileAttributeType == .typeRegular, let size = attributes[.size] as? Int else {
+            throw BundleFailure.file(path: path, .noFile)
+        }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw StoreError.file(path: path, operation: "reading", reason: String(cString: strerror(errno)))
         }
         let front: Front
         do {
-            front = try Front(path: path, descriptor: descriptor, fileBytes: Int(status.st_size))
+            front = try Front(path: path, descriptor: descriptor, fileBytes: size)
         } catch {
             close(descriptor)
             throw error

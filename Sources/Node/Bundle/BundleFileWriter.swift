@@ -41,8 +41,10 @@ final class BundleFileWriter {
     }
 
     private static func requireFree(_ path: String) throws {
-        var status = stat()
-        guard lstat(path, &status) != 0 else { throw BundleFailure.file(path: path, .exists) }
+        // A link that leads nowhere takes the name too.
+        guard (try? FileManager.default.attributesOfItem(atPath: path)) == nil else {
+            throw BundleFailure.file(path: path, .exists)
+        }
     }
 
     func append(_ bytes: [UInt8]) throws {

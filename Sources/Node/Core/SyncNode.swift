@@ -30,6 +30,9 @@ package actor SyncNode {
     private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
+    private var failedSessions: Set<UInt64> = []
+    /// Sessions remembered because a batch of theirs has failed.
+    static let failedSessionsMax = 4_096
     private var isEpochPlanned = false
     /// By the clock that never steps.
     private var lastMerge: Int64 = 0
@@ -164,15 +167,18 @@ package actor SyncNode {
 
     /// Queues a batch of a peer, in the order of the calls; it shares its transaction with what else has arrived.
     /// - Parameter place: what becomes durable of the peer's feed with it.
+    /// - Parameter session: a random number of the session or task that sends it; once one of its batches has failed, so
+    ///   do all that follow.
     /// - Parameter completion: called once, when the batch is durable or has failed; must not block.
     package nonisolated func merge(
-        _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID,
+        _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID, in session: UInt64,
         completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
         let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
         let entry = ApplyQueue.Entry(
             batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
-            isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair, completion: completion)
+            isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair,
+            session: session, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -182,10 +188,11 @@ package actor SyncNode {
     package nonisolated var isApplyQueueFull: Bool { applyQueue.isFull }
 
     private func drain() {
-        let entries = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
-        guard !entries.isEmpty else { return }
+        let taken = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
+        guard !taken.isEmpty else { return }
+        let entries = withoutFailed(taken)
         let isMoreComing = ApplyQueue.isMoreComing(behind: entries) || !applyQueue.isEmpty
-        commit(entries, expectingMore: isMoreComing)
+        if !entries.isEmpty { commit(entries, expectingMore: isMoreComing) }
         lastMerge = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
             if isMoreComing { writeProjectionSoon() } else { writeProjection() }
@@ -195,6 +202,22 @@ package actor SyncNode {
             // Commands of people get their turn between two transactions.
             Task { self.drain() }
         }
+    }
+
+    /// What a session has sent after a batch that failed must not be committed: its cursor would claim the failed one.
+    private func withoutFailed(_ entries: [ApplyQueue.Entry]) -> [ApplyQueue.Entry] {
+        guard !failedSessions.isEmpty else { return entries }
+        return entries.filter { entry in
+            guard failedSessions.contains(entry.session) else { return true }
+            entry.completion(.failure(StoreError.afterFailure))
+            return false
+        }
+    }
+
+    private func noteFailed(_ session: UInt64) {
+        // Sessions end with their first failure: few are ever here at a time.
+        if failedSessions.count >= Self.failedSessionsMax { failedSessions.removeAll() }
+        failedSessions.insert(session)
     }
 
     private func commit(_ entries: [ApplyQueue.Entry], expectingMore: Bool) {
@@ -223,15 +246,17 @@ package actor SyncNode {
         }
     }
 
-    /// One batch is at fault: the others go in without it. A peer's later batches fail with its faulty one.
+    /// One batch is at fault: the others go in without it. A session's later batches fail with its faulty one.
     private func commitOneByOne(_ entries: ArraySlice<ApplyQueue.Entry>, after failure: any Error) {
         guard entries.count > 1 else {
-            for entry in entries { entry.completion(.failure(failure)) }
+            for entry in entries {
+                noteFailed(entry.session)
+                entry.completion(.failure(failure))
+            }
             return
         }
-        var failed: Set<PeerID> = []
         for entry in entries {
-            guard case .peer(let peer, _) = entry.batch.source, !failed.contains(peer) else {
+            guard !failedSessions.contains(entry.session) else {
                 entry.completion(.failure(failure))
                 continue
             }
@@ -240,7 +265,7 @@ package actor SyncNode {
                 entry.completion(.success(()))
                 follow(effects, isLocal: false)
             } catch {
-                failed.insert(peer)
+                noteFailed(entry.session)
                 entry.completion(.failure(error))
             }
         }
@@ -433,6 +458,7 @@ final class ApplyQueue: Sendable {
         /// Waits behind what others do now.
         var isBacklog: Bool
         var isRepair: Bool
+        var session: UInt64
         var completion: @Sendable (Result<Void, any Error>) -> Void
     }
 

@@ -14,6 +14,8 @@ struct LinkLoop: ~Copyable {
     private var id: PeerID?
     private var unsaved: FeedCursor?
     private var ticks = 0
+    /// Tells the batches of this session from those of the next.
+    private let number = UInt64.random(in: 1...UInt64.max)
     private(set) var ending = PeerLink.Ending(code: .unspecified, reason: "cancelled", wasEstablished: false)
 
     init(
@@ -229,7 +231,7 @@ struct LinkLoop: ~Copyable {
         let bytes = batch.wireBytes + SyncCodec.prefixBytes
         let count = UInt64(batch.operations.count)
         let (lane, end) = (batch.lane, batch.end)
-        link.node.merge(batch, place, from: id) { result in
+        link.node.merge(batch, place, from: id, in: number) { result in
             switch result {
             case .success:
                 links.update(id) { $0.received(count, now: NodeClock.monotonic()) }
