@@ -233,7 +233,7 @@ extension StoreWriter {
                 SyncSession.PeerStanding(
                     received: row.record.received,
                     held: try StoreReader.held(of: hello.replica, upTo: UInt64(Int64.max), db), isEmpty: others == 0,
-                    wantsAudit: wasAway || wasElsewhere)
+                    wantsAudit: wasAway || wasElsewhere, auditsFirst: wasElsewhere)
             )
         }
         if listChanged { forgetCache() }

@@ -156,6 +156,28 @@ import Tickets
         #expect(link.below.audited == nil && link.below.sent.isEmpty, "seed \(seed)")
     }
 
+    @Test("a parent that knows others gets a child's first feed in order, not by comparing")
+    func firstMeeting() throws {
+        var generator = SeededGenerator(seed: 2)
+        let province = try TestStore("zj", replica: 13)
+        for log in try MergeTests().history(tickets: 3) { try province.commit(log) }
+        let child = try TestStore("wz.zj", replica: 51, parent: "zj")
+        var office = Office("wz.zj", replica: 51, announced: true)
+        for minute in 0..<20 {
+            try office.perform(
+                .open(OpenBody(title: "t\(minute)", department: "SVC")), on: nil, as: "SVC", minute: Int64(minute))
+        }
+        try child.commit([announcement("wz.zj", replica: 51)] + office.log)
+        let link = StoreLink(child, province)
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.audited == nil && link.above.audited == nil)
+        #expect(try province.reader.peers().first { $0.site.rawValue == "wz.zj" }?.received?.cursor.digest.count == 21)
+        try link.connect()
+        try link.run(using: &generator)
+        #expect(link.below.sent.isEmpty && link.below.audited == nil)
+    }
+
     @Test("to verify moves nothing")
     func verify() throws {
         var generator = SeededGenerator(seed: 1)

@@ -35,10 +35,10 @@ package enum Compression {
 /// One zstd frame over the batches of a session: what one batch says, the next does not have to say again. Each call
 /// gives one flushed block, which the other end unpacks at once.
 ///
-/// About 1.3 MiB while in use; `reset` gives that back, and the next block begins a new frame.
+/// About 4 MiB while in use; `reset` gives that back, and the next block begins a new frame.
 package struct StreamCompressor: ~Copyable {
-    /// The window that blocks may point back into: 512 KiB, which bounds the memory of both ends.
-    package static let windowLogMax: Int32 = 19
+    /// The window that blocks may point back into: 2 MiB, some eight full batches, which bounds the memory of both ends.
+    package static let windowLogMax: Int32 = 21
 
     private var context: OpaquePointer?
 

@@ -44,16 +44,20 @@ package struct SyncSession: ~Copyable {
         package var isEmpty: Bool
         /// The two have been apart, or this node has been elsewhere: compare before anything else.
         package var wantsAudit: Bool
+        /// The feed waits for it: what the peer lacks may have come to it another way.
+        package var auditsFirst: Bool
         /// Another process runs under the peer's incarnation.
         package var isCloned: Bool
 
         package init(
-            received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, wantsAudit: Bool, isCloned: Bool = false
+            received: FeedProgress?, held: HeldOperation?, isEmpty: Bool, wantsAudit: Bool,
+            auditsFirst: Bool = false, isCloned: Bool = false
         ) {
             self.received = received
             self.held = held
             self.isEmpty = isEmpty
             self.wantsAudit = wantsAudit
+            self.auditsFirst = auditsFirst
             self.isCloned = isCloned
         }
     }
@@ -267,7 +271,7 @@ package struct SyncSession: ~Copyable {
         switch verdict {
         // What the peer does not hold yet may be written by the other copy under the same dots.
         case .sound where peerResume.isCloned: return recover(.cloned, common: peerResume.held?.sequence ?? 0)
-        case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
+        case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: hasNothing(peerResume))]
         case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
         case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
         }
@@ -285,8 +289,10 @@ package struct SyncSession: ~Copyable {
     }
 
     package mutating func vouched(_ resumption: Resumption) -> [Effect] {
-        guard case .meeting = phase, let peer, let peerResume else { return [] }
+        guard case .meeting = phase, let peer, peerResume != nil else { return [] }
         phase = .established
+        var resumption = resumption
+        if standing?.auditsFirst == true { resumption.cursor = nil }
         sending.begin(resumption)
         var effects: [Effect] = [
             .notice(.established(peer: peer.replica, version: min(peer.version, Self.versionMax)))
@@ -295,7 +301,7 @@ package struct SyncSession: ~Copyable {
         if let cursor = resumption.cursor, cursor.position > 0 { effects.append(.saveAcknowledged(cursor)) }
         if resumption.cursor == nil {
             effects += configuration.isDialer ? wish(.repair) : [.send(.auditCall)]
-        } else if standing?.wantsAudit == true || (peerResume.received == nil && !peerResume.isEmpty) {
+        } else if standing?.wantsAudit == true {
             effects += wish(.repair)
         } else if let wish = auditWish {
             auditWish = nil
@@ -427,7 +433,14 @@ package struct SyncSession: ~Copyable {
         guard case .meeting = phase, standing != nil, let peerResume else { return [] }
         if let held = peerResume.held { return [.judge(held)] }
         if peerResume.isCloned { return recover(.cloned, common: 0) }
-        return [.vouch(presented: peerResume.received, isPeerEmpty: peerResume.isEmpty)]
+        return [.vouch(presented: peerResume.received, isPeerEmpty: hasNothing(peerResume))]
+    }
+
+    /// Whether the feed may simply begin at its beginning: the peer has nothing at all, or it is above this node and has
+    /// never had anything of it, nor of a former incarnation.
+    private func hasNothing(_ peer: SyncMessage.Resume) -> Bool {
+        peer.isEmpty
+            || (configuration.isDialer && peer.received == nil && peer.held == nil && configuration.follows == nil)
     }
 
     private mutating func search(_ search: HistorySearch, _ reason: IncarnationReason) -> [Effect] {
