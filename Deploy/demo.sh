@@ -128,7 +128,7 @@ stop_relay() {
 start_relay
 sed -i "s/^  - \".*\"$/  - \"127.0.0.1:$relay_port\"/" "$root/xihu.hz.zj/node.yaml"
 for branch in xihu.hz.zj gongshu.hz.zj yinzhou.nb.zj; do start "$branch"; done
-connected() { b "$1" sync status --json | jq -e '[.peers[] | select(.isParent) | .isConnected] == [true]'; }
+connected() { b "$1" sync status --json | jq -e '[.peers[] | select(.role == "parent") | .isConnected] == [true]'; }
 for site in hz.zj nb.zj xihu.hz.zj gongshu.hz.zj yinzhou.nb.zj; do until_true 20 "$site is connected" connected "$site"; done
 
 echo "== a ticket from a branch, over the province, to another region's network department"
