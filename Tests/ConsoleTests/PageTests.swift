@@ -7,6 +7,22 @@ import Tickets
 
 /// What pages show, and what their forms do.
 @Suite struct PageTests {
+    @Test("the line that everybody sees is the one to the parent, not to a child")
+    func line() async throws {
+        let console = try await TestConsole(site: "hz.zj")
+        let browser = try await console.browser("li", role: .supervisor)
+        let parent = try #require(try console.node.reader.peers().first { $0.isParent }).id
+        let child = SiteCode(validated: "xihu.hz.zj")
+        try await console.node.administer { try $0.register(child: child) }
+        let office = try #require(try console.node.reader.peer(child)).id
+        console.node.links.update(office) { ($0.role, $0.isConnected) = (.child, true) }
+        console.node.links.update(parent) { ($0.role, $0.isConnected, $0.since) = (.parent, false, 1) }
+        let down = await browser.get("/queue?lang=en").text
+        #expect(down.contains("Line to the parent down since") && !down.contains("Line to the parent is up"))
+        console.node.links.update(parent) { $0.isConnected = true }
+        #expect(await browser.get("/queue?lang=en").text.contains("Line to the parent is up"))
+    }
+
     @Test("what people typed is never markup, not even behind a combining mark")
     func escaping() async throws {
         let console = try await TestConsole()

@@ -116,7 +116,8 @@ struct ConsoleViews: Sendable {
     /// Whether the line to the parent stands concerns everybody who works on tickets.
     private func describeLine(of state: ConsoleState, into frame: inout Frame, _ words: ConsoleWords) {
         guard state.node.identity.parent != nil else { return }
-        let links = state.node.links.all.values
+        // Of several parents one is enough; children and siblings are no way up.
+        let links = state.node.links.all.values.filter { $0.role == .parent }
         let status = links.first(where: \.isConnected) ?? links.max { $0.since < $1.since }
         guard status?.isConnected != true else {
             frame.lineText = words["line_up"]

@@ -558,6 +558,8 @@ package final class Subscribers: Sendable {
 /// How each peer's link stands, by the peer's row, for `sync status` and the console.
 package final class LinkTable: Sendable {
     package struct Status: Sendable, Hashable {
+        /// Nil before the link's first news.
+        package var role: PeerRole?
         package var isConnected = false
         /// UTC milliseconds by the node's clock: since when connected, or since when not.
         package var since: Int64 = 0

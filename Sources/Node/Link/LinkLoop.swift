@@ -279,6 +279,7 @@ struct LinkLoop: ~Copyable {
         case .established(let peer, let version):
             link.logger.info("session established", metadata: ["replica": "\(peer)", "version": "\(version)"])
             update { status in
+                status.role = link.role
                 status.isConnected = true
                 status.since = now
                 status.lastFailure = nil

@@ -312,10 +312,11 @@ actor LinkSupervisor {
         Task {
             do {
                 let peers = try await access.run { try node.reader.peers() }.filter { $0.site == site }
-                if let replica, let peer = peers.first(where: { $0.node == replica }) {
-                    node.links.update(peer.id, change)
-                } else if let peer = peers.first {
-                    node.links.update(peer.id, change)
+                let met = replica.flatMap { replica in peers.first { $0.node == replica } }
+                guard let peer = met ?? peers.first else { return }
+                node.links.update(peer.id) { status in
+                    status.role = peer.role
+                    change(&status)
                 }
             } catch {
                 logger.error("the peers cannot be read", metadata: ["error": "\(error)"])
