@@ -288,8 +288,10 @@ package actor SyncNode {
     private func writePlannedProjection() {
         isProjectionPlanned = false
         guard replica.writer.isProjectionBehind else { return }
-        // While more waits, the transactions themselves see to it.
-        if applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
+        // While more comes, the transactions themselves see to it: that the queue is empty says only that this node is
+        // faster than its peer.
+        let isQuiet = NodeClock.monotonic() - lastMerge >= Int64(Self.projectionDelayMilliseconds)
+        if isQuiet && applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
     }
 
     /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.

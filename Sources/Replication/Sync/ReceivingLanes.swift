@@ -8,6 +8,8 @@ struct ReceivingLanes: Sendable {
     private var live: FeedInterval?
     private(set) var applyingCount = 0
     private(set) var repairingCount = 0
+    /// Operations that the peer's backlog still has, as its last batch said.
+    private(set) var backlogCount: UInt64 = 0
     var isPeerCaughtUp = false
 
     mutating func begin(_ received: FeedProgress?, feed: ReplicaID) {
@@ -24,6 +26,7 @@ struct ReceivingLanes: Sendable {
             guard let start = expected(batch.start, progress) else { return nil }
             progress.cursor = batch.end
             progress.intervals.removeAll { $0.start < start.position }
+            backlogCount = batch.remaining
             place = .backlog(batch.end)
         case .live:
             if let known = live, batch.start.digest == .empty, batch.start.position > known.end {

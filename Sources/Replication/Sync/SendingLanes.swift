@@ -118,6 +118,12 @@ struct SendingLanes: Sendable {
         }
     }
 
+    /// Positions that the backlog has still to go through.
+    var backlogCount: UInt64 {
+        guard case .reading(let cursor, _) = backlog else { return 0 }
+        return liveStart - cursor.position
+    }
+
     /// No batch is more than half of what may be on its way.
     private var batchBytes: Int {
         min(SyncLimits.batchBytesMax, max(window.bytes / 2, SyncLimits.backlogWindowBytesMin))

@@ -152,6 +152,10 @@ package enum SyncLimits {
     package static let backlogAckMillisecondsMax: Int64 = 2_000
     package static let helloMillisecondsMax: Int64 = 10_000
     package static let clockIntervalMilliseconds: Int64 = 30_000
+    /// Operations in arrears with which an audit still starts.
+    package static let auditBacklogMax: UInt64 = 5_000
+    /// How long an audit waits for a larger backlog.
+    package static let auditDelayMillisecondsMax: Int64 = 600_000
     /// Between two answers to the peer's questions for the time; what it asks in between is left unanswered.
     package static let clockAnswerIntervalMilliseconds: Int64 = 1_000
     package static let reasonBytesMax = 1024

@@ -174,7 +174,10 @@ package struct SyncSession: ~Copyable {
     private var sending: SendingLanes
     private var receiving = ReceivingLanes()
     private var audit: RangeAudit?
+    /// The audit that comes next: once the present one is over, the session established, the backlog through.
     private var auditWish: RangeAudit.Purpose?
+    /// Until then an audit waits for a backlog.
+    private var auditDeadline: Int64?
     /// A reply that waits for what it announces to be durable here.
     private var heldReply: AuditReply?
     private var isAnsweringAudit = false
@@ -245,7 +248,7 @@ package struct SyncSession: ~Copyable {
         case (_, .auditReply(let reply)):
             heldReply = reply
             return releaseReply()
-        case (_, .auditCall): return wish(.repair)
+        case (_, .auditCall): return audit(.repair)
         case (_, .auditDone(let found, let unresolved, let isRepaired)):
             return [.notice(.auditedByPeer(found: found, unresolved: unresolved))]
                 + (isRepaired || found == 0 ? rebase() : [])
@@ -303,9 +306,8 @@ package struct SyncSession: ~Copyable {
             effects += configuration.isDialer ? wish(.repair) : [.send(.auditCall)]
         } else if standing?.wantsAudit == true {
             effects += wish(.repair)
-        } else if let wish = auditWish {
-            auditWish = nil
-            effects += self.wish(wish)
+        } else {
+            effects += releaseWish()
         }
         return effects + pump()
     }
@@ -349,7 +351,7 @@ package struct SyncSession: ~Copyable {
         // The peer may be further than this side, which still looks for the cursor that it goes on from.
         case .meeting, .established:
             return [.send(.ack(lane, position: end.position, digest: end.digest))] + releaseReply()
-                + receivedEverything()
+                + receivedEverything() + releaseWish()
         }
     }
 
@@ -404,7 +406,7 @@ package struct SyncSession: ~Copyable {
         case .established where now.monotonicMilliseconds >= nextClockAt:
             nextClockAt = now.monotonicMilliseconds + SyncLimits.clockIntervalMilliseconds
             clockAskedAt = now.wallMilliseconds
-            return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))]
+            return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))] + releaseWish()
         case .idle, .awaitingHello, .meeting, .searching, .established, .closed: return []
         }
     }
@@ -515,7 +517,7 @@ package struct SyncSession: ~Copyable {
         case .taken(let contiguous, let auditBatches):
             var effects: [Effect] = contiguous.map { [.saveAcknowledged($0)] } ?? []
             for _ in 0..<auditBatches { effects += perform { $0.sent() } }
-            return effects + deliveredEverything() + pump()
+            return effects + deliveredEverything() + releaseWish() + pump()
         }
     }
 
@@ -544,8 +546,28 @@ package struct SyncSession: ~Copyable {
             if purpose == .repair, audit?.purpose != .repair { auditWish = .repair }
             return []
         }
+        guard !waitsForBacklog() else {
+            if auditWish != .repair { auditWish = purpose }
+            return []
+        }
+        auditDeadline = nil
         audit = RangeAudit(purpose)
         return [.notice(.auditStarted)] + perform { $0.start() }
+    }
+
+    private mutating func releaseWish() -> [Effect] {
+        guard case .established = phase, audit == nil, let wish = auditWish else { return [] }
+        auditWish = nil
+        return self.wish(wish)
+    }
+
+    /// What a backlog is about to bring would be found missing, and sent twice. On a slow line it may take days, which
+    /// an audit does not wait for.
+    private mutating func waitsForBacklog() -> Bool {
+        guard max(sending.backlogCount, receiving.backlogCount) > SyncLimits.auditBacklogMax else { return false }
+        let deadline = auditDeadline ?? now.monotonicMilliseconds + SyncLimits.auditDelayMillisecondsMax
+        auditDeadline = deadline
+        return now.monotonicMilliseconds < deadline
     }
 
     private mutating func releaseReply() -> [Effect] {
@@ -576,9 +598,8 @@ package struct SyncSession: ~Copyable {
         }
         if !isOver {
             self.audit = consume audit
-        } else if let wish = auditWish {
-            auditWish = nil
-            effects += self.wish(wish)
+        } else {
+            effects += releaseWish()
         }
         return effects
     }
