@@ -229,7 +229,7 @@ package struct BundleApplier: Sendable {
         }
         guard let id = vouched else { return nil }
         let now = node.clock.now()
-        try await node.record { try $0.saveAcknowledged(cursor, by: id, now: now) }
+        try await node.administer { try $0.saveAcknowledged(cursor, by: id, now: now) }
         return cursor.position
     }
 }

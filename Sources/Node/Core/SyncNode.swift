@@ -92,13 +92,8 @@ package actor SyncNode {
         subscribers.publish(peers: [])
     }
 
-    /// For what is no operation: accounts, peers, enrolment, rebuild.
+    /// For what is no operation: accounts, peers, enrolment, cursors, acknowledgements, audits, rebuild.
     package func administer<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
-        try body(replica.writer)
-    }
-
-    /// Bookkeeping that needs no projection: cursors, acknowledgements, audits.
-    func record<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
         try body(replica.writer)
     }
 
