@@ -71,7 +71,9 @@ package struct BundleApplier: Sendable {
         guard header.receiver == identity.site else {
             throw BundleFailure.receiver(header.receiver, .otherSite(own: identity.site))
         }
-        let role = try role(of: header.sender)
+        guard let role = identity.role(of: header.sender) else {
+            throw BundleFailure.sender(header.sender, .unrelated(own: identity.site))
+        }
         let key = try unwrap(header, leaf)
         let peer = try node.reader.peers().first { $0.site == header.sender && $0.node == header.senderReplica }
         let cursor = peer?.received?.cursor ?? FeedCursor(feed: header.senderReplica)
@@ -116,16 +118,6 @@ package struct BundleApplier: Sendable {
             throw BundleFailure.file(path: file.path, .wrongSignature)
         }
         return verified
-    }
-
-    private func role(of site: SiteCode) throws -> PeerRole {
-        let identity = node.identity
-        if site == identity.parent { return .parent }
-        if site == identity.site { return .sibling }
-        guard site.parent == identity.site else {
-            throw BundleFailure.sender(site, .unrelated(own: identity.site))
-        }
-        return .child
     }
 
     private func unwrap(_ header: BundleHeader, _ leaf: PeerCertificate) throws -> [UInt8] {
