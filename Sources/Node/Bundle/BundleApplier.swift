@@ -245,11 +245,8 @@ private struct Reading: ~Copyable {
         func damaged() -> BundleFailure { .file(path: path, .damaged(part: "batch \(batches)")) }
         guard case .batch(let batch) = try decoder.decode(message), batch.lane == .backlog, batch.start == cursor,
             batch.end.feed == header.senderReplica, batch.end.position > batch.start.position,
-            batch.end.position <= header.end.position
+            batch.end.position <= header.end.position, batch.matchesDigest
         else { throw damaged() }
-        var digest = batch.start.digest
-        for hash in batch.hashes + batch.omitted { digest.insert(hash) }
-        guard digest == batch.end.digest else { throw damaged() }
         operations += UInt64(batch.operations.count)
         cursor = batch.end
         return batch
