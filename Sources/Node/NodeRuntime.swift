@@ -85,7 +85,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     package func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
-        for site in try sites(peer) { _ = await supervisor.audit(site, purpose) }
+        for site in try sites(peer) { await supervisor.audit(site, purpose) }
     }
 
     private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
