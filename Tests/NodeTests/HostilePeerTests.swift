@@ -92,15 +92,7 @@ private struct HandMadeChild {
         var office = Office(code, replica: 0xBAD, announced: true)
         try office.perform(
             .open(OpenBody(title: "伪造", department: "service")), on: nil, as: "service", minute: 1)
-        let site = SiteCode(validated: code)
-        let announcement = Operation(
-            dot: Dot(ReplicaID(0xBAD), 1), entity: EntityID(announcementOf: ReplicaID(0xBAD)), previous: 0,
-            seen: VersionVector(), time: HybridTimestamp(milliseconds: Office.start),
-            author: Author(name: "node", role: .system, level: AuthorityLevel(of: site), site: site, department: ""),
-            scope: [], kind: Kind.announce.operationKind, isCritical: true,
-            body: Body.announce(AnnounceBody(site: site, certificateFingerprint: [], level: AuthorityLevel(of: site)))
-                .encoded())
-        return [announcement] + office.log
+        return [announcement(code, replica: 0xBAD)] + office.log
     }
 
     enum Attack: CaseIterable {
