@@ -85,7 +85,7 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     package func audit(_ peer: SiteCode?, _ purpose: RangeAudit.Purpose) async throws {
-        for site in try sites(peer) { _ = await supervisor.audit(site, purpose) }
+        for site in try sites(peer) { await supervisor.audit(site, purpose) }
     }
 
     private func sites(_ peer: SiteCode?) throws -> [SiteCode] {
@@ -225,8 +225,7 @@ package final class NodeRuntime: Service, RuntimeControl {
 
     @Sendable private func serveSync(_ stream: HTTP2Stream, peer: ConnectionPeer) async {
         guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host),
-            let role: PeerRole = site.parent == node.identity.site
-                ? .child : site == node.identity.site ? .sibling : nil
+            let role = node.identity.role(of: site), role != .parent
         else {
             let name = peer.certificate?.nodeURI?.description ?? "no name"
             logger.warning(

@@ -25,10 +25,8 @@ extension StoreReader {
             let known = peer.acknowledged
             var span = FeedSpan(
                 start: FeedCursor(feed: identity.replica, position: known.position, digest: known.digest),
-                head: peer.feedLength, operationCount: peer.record.toSendCount, isWhole: true)
-            if peer.record.role != .child {
-                span.head = try Self.head(of: peer, db)
-            } else if known.position == 0 {
+                head: try Self.head(of: peer, db), operationCount: peer.record.toSendCount, isWhole: true)
+            if peer.record.role == .child, known.position == 0 {
                 let rows =
                     try Int64.fetchOne(
                         db, sql: "SELECT count(*) FROM feed WHERE child = ?", arguments: [id.rawValue]) ?? 0

@@ -129,22 +129,12 @@ extension StoreReader {
     package func operations(_ dots: [Dot], for id: PeerID) throws -> [StoredOperation] {
         try read { db in
             guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
-            let row = try BoundStatement(
-                db,
-                """
-                SELECT \(OperationRow.columns) FROM operation o
-                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-                """)
+            let rows = try DotReader(db)
             let scope = peer.record.role == .child ? try ScopeCheck(peer.record.site, db) : nil
-            let table = try InternTable(db)
             var hasher = ContentHasher()
             var result: [StoredOperation] = []
             for dot in dots {
-                row.bind(1, dot.replica.rawValue)
-                row.bind(2, dot.sequence)
-                guard try row.step() else { continue }
-                defer { row.reset() }
-                guard let stored = try? OperationRow.read(row, table), hasher.hash(stored.operation) == stored.hash,
+                guard let stored = try rows.read(dot), hasher.hash(stored.operation) == stored.hash,
                     try scope?.contains(stored.operation.entity) ?? true
                 else { continue }
                 result.append(stored)

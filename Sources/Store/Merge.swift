@@ -364,6 +364,20 @@ extension Merge {
         try delete.run()
     }
 
+    /// All rows of a statement that selects id, source, hash and columns: taking one in changes the table.
+    private static func waiting(
+        _ rows: BoundStatement
+    ) throws -> [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] {
+        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
+        while try rows.step() {
+            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
+                continue
+            }
+            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
+        }
+        return waiting
+    }
+
     /// Takes parked operations in although their sender could not justify them.
     mutating func releaseParked(_ dot: Dot?) throws {
         let rows = try BoundStatement(
@@ -375,14 +389,7 @@ extension Merge {
             rows.bind(1, dot.replica.rawValue)
             rows.bind(2, dot.sequence)
         }
-        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
-        while try rows.step() {
-            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
-                continue
-            }
-            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
-        }
-        for entry in waiting {
+        for entry in try Self.waiting(rows) {
             let replica = try cache.replica(entry.operation.dot.replica)
             // The operation itself has to make sense: only who sent it is taken on trust.
             guard Origin.doubt(of: entry.operation, announced: replica.site, from: nil) == nil else { continue }
@@ -401,14 +408,7 @@ extension Merge {
         let rows = try BoundStatement(
             db, "SELECT id, source, hash, columns FROM parked WHERE replica = ? ORDER BY sequence, id")
         rows.bind(1, replica.replica.rawValue)
-        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
-        while try rows.step() {
-            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
-                continue
-            }
-            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
-        }
-        for entry in waiting {
+        for entry in try Self.waiting(rows) {
             try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
             let source = cache.peers[entry.source]
             try append(

@@ -57,13 +57,7 @@ extension StoreWriter {
                 db, "SELECT type, high, low, state FROM entity WHERE id % ?1 = 0 ORDER BY id LIMIT ?2")
             entities.bind(1, max(1, total / max(1, sampleCount)))
             entities.bind(2, sampleCount)
-            let rows = try BoundStatement(
-                db,
-                """
-                SELECT \(OperationRow.columns) FROM operation o
-                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-                """)
-            let table = try InternTable(db)
+            let rows = try DotReader(db)
             while try entities.step() {
                 guard let type = EntityType(rawValue: UInt8(clamping: entities.integer(0))) else { continue }
                 let id = EntityID(type: type, high: entities.unsigned(1), low: entities.unsigned(2))
@@ -73,12 +67,7 @@ extension StoreWriter {
                 }
                 var folded = Ticket(id: id)
                 for dot in stored.operations {
-                    rows.bind(1, dot.replica.rawValue)
-                    rows.bind(2, dot.sequence)
-                    if try rows.step() {
-                        folded.apply(try OperationRow.read(rows, table).operation)
-                        rows.reset()
-                    }
+                    if let operation = try rows.operation(dot)?.operation { folded.apply(operation) }
                 }
                 if folded.encoded() != entities.bytes(3) { differing.append(id) }
             }

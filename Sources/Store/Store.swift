@@ -21,6 +21,13 @@ package struct NodeIdentity: Hashable, Sendable {
         self.parent = parent
         self.follows = follows
     }
+
+    /// What a node of that site is to this one; nil for a site that this node has no session with.
+    package func role(of other: SiteCode) -> PeerRole? {
+        if other == parent { return .parent }
+        if other == site { return .sibling }
+        return other.parent == site ? .child : nil
+    }
 }
 
 /// What opening a store takes from its surroundings.

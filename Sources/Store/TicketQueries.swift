@@ -77,19 +77,7 @@ package struct ParkedOperation: Hashable, Sendable {
 
 extension StoreReader {
     package func operation(_ dot: Dot) throws -> Operation? {
-        try read { db in
-            let rows = try BoundStatement(
-                db,
-                """
-                SELECT \(OperationRow.columns) FROM operation o
-                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-                """)
-            rows.bind(1, dot.replica.rawValue)
-            rows.bind(2, dot.sequence)
-            guard try rows.step() else { return nil }
-            defer { rows.reset() }
-            return try OperationRow.read(rows, InternTable(db)).operation
-        }
+        try read { db in try DotReader(db).operation(dot)?.operation }
     }
 
     /// The CRDT state alone; nil if nothing of the entity has arrived.
@@ -100,22 +88,8 @@ extension StoreReader {
     package func record(of id: EntityID) throws -> TicketRecord? {
         try read { db in
             guard let found = try Self.entity(id, db) else { return nil }
-            let rows = try BoundStatement(
-                db,
-                """
-                SELECT \(OperationRow.columns) FROM operation o
-                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-                """)
-            let table = try InternTable(db)
-            var operations: [StoredOperation] = []
-            for dot in found.ticket.operations {
-                rows.bind(1, dot.replica.rawValue)
-                rows.bind(2, dot.sequence)
-                if try rows.step() {
-                    operations.append(try OperationRow.read(rows, table))
-                    rows.reset()
-                }
-            }
+            let rows = try DotReader(db)
+            var operations = try found.ticket.operations.compactMap { try rows.operation($0) }
             operations.sort { $0.arrival < $1.arrival }
             let number = try String.fetchOne(
                 db, sql: "SELECT number FROM ticket WHERE entity = ?", arguments: [found.id])

@@ -43,21 +43,11 @@ extension StoreReader {
             guard let (number, state, _) = try Self.entity(id, db) else {
                 return Whereabouts(peers: peers, operations: [], parked: try Self.parked(on: id, db))
             }
-            let row = try BoundStatement(
-                db,
-                """
-                SELECT \(OperationRow.columns) FROM operation o
-                WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-                """)
-            let table = try InternTable(db)
+            let rows = try DotReader(db)
             var hasher = ContentHasher()
             var places: [OperationPlace] = []
             for dot in state.operations {
-                row.bind(1, dot.replica.rawValue)
-                row.bind(2, dot.sequence)
-                guard try row.step() else { continue }
-                defer { row.reset() }
-                let stored = try OperationRow.read(row, table)
+                guard let stored = try rows.operation(dot) else { continue }
                 places.append(
                     OperationPlace(
                         stored: stored, isDamaged: hasher.hash(stored.operation) != stored.hash, states: []))

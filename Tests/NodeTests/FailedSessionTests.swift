@@ -47,13 +47,8 @@ import Tickets
             try office.perform(
                 .open(OpenBody(title: "t\(minute)", department: "SVC")), on: nil, as: "SVC", minute: Int64(minute))
         }
-        let announcement = Replication.Operation(
-            dot: Dot(replica, 1), entity: EntityID(announcementOf: replica), previous: 0, seen: VersionVector(),
-            time: HybridTimestamp(milliseconds: Office.start),
-            author: Author(name: "node", role: .system, level: .region, site: site, department: ""), scope: [],
-            kind: Kind.announce.operationKind, isCritical: true,
-            body: Body.announce(AnnounceBody(site: site, certificateFingerprint: [], level: .region)).encoded())
-        let first = batch([announcement, office.log[0]], after: FeedCursor(feed: replica))
+        let first = batch(
+            [announcement("hz.zj", replica: 0xF00), office.log[0]], after: FeedCursor(feed: replica))
         #expect(await merge(first, into: node, from: id, in: 1))
         var forged = office.log[0]
         forged.time = HybridTimestamp(rawValue: forged.time.rawValue + 1)

@@ -92,15 +92,7 @@ private struct HandMadeChild {
         var office = Office(code, replica: 0xBAD, announced: true)
         try office.perform(
             .open(OpenBody(title: "伪造", department: "service")), on: nil, as: "service", minute: 1)
-        let site = SiteCode(validated: code)
-        let announcement = Operation(
-            dot: Dot(ReplicaID(0xBAD), 1), entity: EntityID(announcementOf: ReplicaID(0xBAD)), previous: 0,
-            seen: VersionVector(), time: HybridTimestamp(milliseconds: Office.start),
-            author: Author(name: "node", role: .system, level: AuthorityLevel(of: site), site: site, department: ""),
-            scope: [], kind: Kind.announce.operationKind, isCritical: true,
-            body: Body.announce(AnnounceBody(site: site, certificateFingerprint: [], level: AuthorityLevel(of: site)))
-                .encoded())
-        return [announcement] + office.log
+        return [announcement(code, replica: 0xBAD)] + office.log
     }
 
     enum Attack: CaseIterable {
@@ -196,15 +188,30 @@ private struct HandMadeChild {
         let zj = try await province.add("zj")
         _ = try await province.add("hz.zj")
         let branch = try await province.add("xihu.hz.zj", starting: false)
-        let address = try #require(zj.runtime?.addresses.sync.flatMap(NodeConfiguration.parse))
-        let connection = try await HTTP2Client.connect(
-            to: address, tls: try KeyFolder(branch.folder).clientContext(), expectedPeer: .uri("banjie://zj/"),
-            logger: quiet)
-        let stream = try await connection.open(HTTP2RequestHead(method: "POST", authority: "zj", path: "/sync/v1"))
-        let status = try await stream.responseHead.status
-        #expect(status == 403)
-        await connection.close(limitMilliseconds: 0)
+        #expect(try await status(of: branch, dialling: zj) == 403)
         await province.stop()
+    }
+
+    @Test("a parent's certificate does not open a session with its child: who dials is the child")
+    func notAParent() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let hz = try await province.add("hz.zj")
+        #expect(try await status(of: zj, dialling: hz) == 403)
+        await province.stop()
+    }
+
+    /// What a node's sync listener answers to another node's certificate.
+    private func status(of office: Province.Office, dialling other: Province.Office) async throws -> Int {
+        let address = try #require(other.runtime?.addresses.sync.flatMap(NodeConfiguration.parse))
+        let connection = try await HTTP2Client.connect(
+            to: address, tls: try KeyFolder(office.folder).clientContext(),
+            expectedPeer: .uri("banjie://\(other.site)/"), logger: quiet)
+        let stream = try await connection.open(
+            HTTP2RequestHead(method: "POST", authority: "\(other.site)", path: "/sync/v1"))
+        let status = try await stream.responseHead.status
+        await connection.close(limitMilliseconds: 0)
+        return status
     }
 
     @Test("a token is good once, and only for a site directly below")

@@ -190,6 +190,12 @@ struct StoreLink {
         return true
     }
 
+    /// A new connection, until it comes to rest.
+    func connectAndRun(using generator: inout some RandomNumberGenerator) throws {
+        try connect()
+        try run(using: &generator)
+    }
+
     func run(using generator: inout some RandomNumberGenerator, stepsMax: Int = 100_000) throws {
         var steps = 0
         while try step(using: &generator) {

@@ -65,12 +65,10 @@ import Tickets
             }
         }
         try pair.branch.commit(Array(rest))
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         #expect(pair.link.below.closed == nil && pair.link.above.closed == nil, "seed \(seed)")
         try expectSame(pair.branch, pair.region, seed: seed)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         #expect(pair.link.below.sent.isEmpty && pair.link.above.sent.isEmpty, "seed \(seed)")
         #expect(pair.link.above.notices.contains(.receivedEverything))
         #expect(pair.link.below.notices.contains(.deliveredEverything))
@@ -92,12 +90,10 @@ import Tickets
         }
         #expect(try pair.region.reader.counts().operations < log.count / 2, "seed \(seed)")
         // The line goes; what has overtaken is known and not sent again.
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         #expect(!pair.link.below.sent.contains { $0.dot == log[log.count - 1].dot }, "seed \(seed)")
         try expectSame(pair.branch, pair.region, seed: seed)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         #expect(pair.link.below.sent.isEmpty)
     }
 
@@ -108,8 +104,7 @@ import Tickets
         let log = try branchLog(tickets: 900)
         try pair.branch.commit(Array(log.prefix(5)))
         pair.link.below.window = 4_096
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         try pair.branch.commit(Array(log[5..<log.count - 1]))
         pair.link.below.announceNews()
         for _ in 0..<Int.random(in: 5...50, using: &generator) { _ = try pair.link.step(using: &generator) }
@@ -123,8 +118,7 @@ import Tickets
         try pair.link.run(using: &generator)
         #expect(pair.link.below.closed == nil && pair.link.above.closed == nil, "seed \(seed)")
         try expectSame(pair.branch, pair.region, seed: seed)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         #expect(pair.link.below.sent.isEmpty, "seed \(seed)")
     }
 
@@ -134,8 +128,7 @@ import Tickets
         let pair = try Pair()
         let log = try branchLog(tickets: 300)
         try pair.branch.commit(log)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         try expectSame(pair.branch, pair.region, seed: seed)
         // A region that has forgotten some of them without knowing it.
         let lost = Set((0..<5).map { _ in log.indices.dropFirst().randomElement(using: &generator) ?? 1 })
@@ -144,15 +137,13 @@ import Tickets
         try region.commit([announcement("hz.zj", replica: 21)])
         try region.commit(log.indices.filter { !lost.contains($0) }.map { log[$0] })
         let link = StoreLink(pair.branch, region)
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.audited?.missingThere == UInt64(lost.count), "seed \(seed)")
         #expect(link.below.audited?.unresolved == 0)
         #expect(Set(link.below.sent.map(\.dot)) == Set(lost.map { log[$0].dot }), "seed \(seed)")
         #expect(try region.reader.counts().operations == log.count + 2, "the region's announcements are there too")
         // From then on cursors do.
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.audited == nil && link.below.sent.isEmpty, "seed \(seed)")
     }
 
@@ -169,12 +160,10 @@ import Tickets
         }
         try child.commit([announcement("wz.zj", replica: 51)] + office.log)
         let link = StoreLink(child, province)
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.audited == nil && link.above.audited == nil)
         #expect(try province.reader.peers().first { $0.site.rawValue == "wz.zj" }?.received?.cursor.digest.count == 21)
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.sent.isEmpty && link.below.audited == nil)
     }
 
@@ -183,8 +172,7 @@ import Tickets
         var generator = SeededGenerator(seed: 1)
         let pair = try Pair()
         try pair.branch.commit(try branchLog(tickets: 20))
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         pair.link.above.audit(.verify)
         try pair.link.run(using: &generator)
         #expect(pair.link.above.audited == AuditOutcome())
@@ -202,10 +190,7 @@ import Tickets
         for log in logs { try province.commit(log) }
         let first = StoreLink(hz, province)
         let second = StoreLink(wz, province)
-        for link in [first, second] {
-            try link.connect()
-            try link.run(using: &generator)
-        }
+        for link in [first, second] { try link.connectAndRun(using: &generator) }
         #expect(try hz.reader.counts().tickets == 6)
         #expect(try wz.reader.counts().tickets == 0)
         #expect(second.above.sent.allSatisfy { $0.entity.type == .replica })
@@ -232,26 +217,20 @@ import Tickets
         try child.commit([announcement("hz.zj", replica: 11)] + office.log)
         let upward = StoreLink(child, first)
         let between = StoreLink(second, first, role: .sibling)
-        for link in [upward, between] {
-            try link.connect()
-            try link.run(using: &generator)
-        }
+        for link in [upward, between] { try link.connectAndRun(using: &generator) }
         #expect(try second.reader.counts().operations == 43)
         let late = try office.perform(
             .open(OpenBody(title: "late", department: "SVC")), on: nil, as: "SVC", minute: 100)
         try child.commit(late)
         let moved = StoreLink(child, second)
-        try moved.connect()
-        try moved.run(using: &generator)
+        try moved.connectAndRun(using: &generator)
         #expect(moved.below.audited?.missingThere == 1 && moved.below.audited?.missingHere == 1)
         #expect(moved.below.sent.map(\.dot) == late.map(\.dot))
         #expect(moved.above.sent.map(\.dot) == [Dot(ReplicaID(42), 1)])
         // And back: the first one gets the late one from its sibling or from the child, once.
-        try upward.connect()
-        try upward.run(using: &generator)
+        try upward.connectAndRun(using: &generator)
         #expect(upward.below.sent.map(\.dot) == late.map(\.dot))
-        try between.connect()
-        try between.run(using: &generator)
+        try between.connectAndRun(using: &generator)
         #expect(between.above.sent.isEmpty || between.above.sent.map(\.dot) == late.map(\.dot))
         #expect(try first.reader.counts().digest == second.reader.counts().digest)
     }
@@ -262,13 +241,11 @@ import Tickets
         let pair = try Pair()
         let log = try branchLog(tickets: 20)
         try pair.branch.commit(log)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         let older = try TestStore("xihu.hz.zj", replica: 11, parent: "hz.zj")
         try older.commit(Array(log.prefix(17)))
         let link = StoreLink(older, pair.region)
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.recovery?.reason == .rolledBack && link.below.recovery?.common == nil)
         #expect(link.below.closed?.code == .recovering)
     }
@@ -281,8 +258,7 @@ import Tickets
         let pair = try Pair()
         let log = try branchLog(tickets: 20)
         try pair.branch.commit(log)
-        try pair.link.connect()
-        try pair.link.run(using: &generator)
+        try pair.link.connectAndRun(using: &generator)
         let older = try TestStore("xihu.hz.zj", replica: 11, parent: "hz.zj")
         var rewritten = Array(log.prefix(common))
         for operation in log.dropFirst(common).prefix(8) {
@@ -292,8 +268,7 @@ import Tickets
         }
         try older.commit(rewritten)
         let link = StoreLink(older, pair.region)
-        try link.connect()
-        try link.run(using: &generator)
+        try link.connectAndRun(using: &generator)
         #expect(link.below.recovery?.reason == .forked && link.below.recovery?.common == UInt64(common))
     }
 }

@@ -71,7 +71,9 @@ package struct BundleApplier: Sendable {
         guard header.receiver == identity.site else {
             throw BundleFailure.receiver(header.receiver, .otherSite(own: identity.site))
         }
-        let role = try role(of: header.sender)
+        guard let role = identity.role(of: header.sender) else {
+            throw BundleFailure.sender(header.sender, .unrelated(own: identity.site))
+        }
         let key = try unwrap(header, leaf)
         let peer = try node.reader.peers().first { $0.site == header.sender && $0.node == header.senderReplica }
         let cursor = peer?.received?.cursor ?? FeedCursor(feed: header.senderReplica)
@@ -116,16 +118,6 @@ package struct BundleApplier: Sendable {
             throw BundleFailure.file(path: file.path, .wrongSignature)
         }
         return verified
-    }
-
-    private func role(of site: SiteCode) throws -> PeerRole {
-        let identity = node.identity
-        if site == identity.parent { return .parent }
-        if site == identity.site { return .sibling }
-        guard site.parent == identity.site else {
-            throw BundleFailure.sender(site, .unrelated(own: identity.site))
-        }
-        return .child
     }
 
     private func unwrap(_ header: BundleHeader, _ leaf: PeerCertificate) throws -> [UInt8] {
@@ -229,7 +221,7 @@ package struct BundleApplier: Sendable {
         }
         guard let id = vouched else { return nil }
         let now = node.clock.now()
-        try await node.record { try $0.saveAcknowledged(cursor, by: id, now: now) }
+        try await node.administer { try $0.saveAcknowledged(cursor, by: id, now: now) }
         return cursor.position
     }
 }
@@ -253,11 +245,8 @@ private struct Reading: ~Copyable {
         func damaged() -> BundleFailure { .file(path: path, .damaged(part: "batch \(batches)")) }
         guard case .batch(let batch) = try decoder.decode(message), batch.lane == .backlog, batch.start == cursor,
             batch.end.feed == header.senderReplica, batch.end.position > batch.start.position,
-            batch.end.position <= header.end.position
+            batch.end.position <= header.end.position, batch.matchesDigest
         else { throw damaged() }
-        var digest = batch.start.digest
-        for hash in batch.hashes + batch.omitted { digest.insert(hash) }
-        guard digest == batch.end.digest else { throw damaged() }
         operations += UInt64(batch.operations.count)
         cursor = batch.end
         return batch

@@ -47,10 +47,9 @@ package struct BundleMaker: Sendable {
 
     private func series(for site: SiteCode, operationsMax: Int, created: Int64) throws -> Series {
         let reader = node.reader
-        let identity = reader.identity
         guard let peer = try reader.peer(site) else {
-            let isRelated = site == identity.parent || site.parent == identity.site || site == identity.site
-            throw isRelated ? BundleFailure.standing(site, .neverMet) : APIFailure.noSuchPeer(site.rawValue)
+            throw reader.identity.role(of: site) == nil
+                ? APIFailure.noSuchPeer(site.rawValue) : BundleFailure.standing(site, .neverMet)
         }
         guard let certificate = PeerKeys(keys).certificate(of: site, node: peer.node) else {
             throw BundleFailure.standing(site, .neverMet)

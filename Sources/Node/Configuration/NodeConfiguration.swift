@@ -135,15 +135,9 @@ package struct NodeConfiguration: Sendable, Hashable {
         return address
     }
 
-    /// Writes `node.yaml`, beside the old one and moved into its place.
+    /// Writes `node.yaml`; a cut leaves the old or the new file.
     func write(to folder: DataFolder) throws {
-        let temporary = folder.configuration + ".new"
-        let isWritten = FileManager.default.createFile(
-            atPath: temporary, contents: Data(yaml.utf8), attributes: [.posixPermissions: 0o600])
-        guard isWritten, rename(temporary, folder.configuration) == 0 else {
-            throw StoreError.file(
-                path: folder.configuration, operation: "writing", reason: "check the folder's permissions")
-        }
+        try DurableFile.write(Array(yaml.utf8), to: folder.configuration)
     }
 
     /// The file that `init` writes.

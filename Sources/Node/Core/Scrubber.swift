@@ -118,21 +118,12 @@ struct Scrubber: Sendable {
                 try node.reader.scrubOperations(after: from, limit: Self.rowsMax)
             }
             findings.operationCount += found.rowCount
-            for damaged in found.damaged { findings.damagedCount += try await note(damaged) }
+            for arrival in found.damaged where try await node.note(damaged: arrival) { findings.damagedCount += 1 }
             guard let next = found.next else { return }
             arrival = next
             steps += 1
             try await step(next, steps)
         }
-    }
-
-    private func note(_ arrival: Int64) async throws -> Int {
-        let now = node.clock.now()
-        guard try await node.administer({ try $0.noteDamaged(arrival: arrival, now: now) }) else { return 0 }
-        logger.error(
-            "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
-            metadata: ["arrival": "\(arrival)"])
-        return 1
     }
 
     private func entities(

@@ -92,13 +92,8 @@ package actor SyncNode {
         subscribers.publish(peers: [])
     }
 
-    /// For what is no operation: accounts, peers, enrolment, rebuild.
+    /// For what is no operation: accounts, peers, enrolment, cursors, acknowledgements, audits, rebuild.
     package func administer<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
-        try body(replica.writer)
-    }
-
-    /// Bookkeeping that needs no projection: cursors, acknowledgements, audits.
-    func record<Value: Sendable>(_ body: @Sendable (StoreWriter) throws -> Value) rethrows -> Value {
         try body(replica.writer)
     }
 
@@ -112,15 +107,20 @@ package actor SyncNode {
     /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
     func note(damaged arrivals: [Int64]) {
         do {
-            let now = clock.now()
-            for arrival in arrivals where try replica.writer.noteDamaged(arrival: arrival, now: now) {
-                logger.error(
-                    "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
-                    metadata: ["arrival": "\(arrival)"])
-            }
+            for arrival in arrivals { try note(damaged: arrival) }
         } catch {
             logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// - Returns: false if the row is known already, or not damaged any more.
+    @discardableResult
+    func note(damaged arrival: Int64) throws -> Bool {
+        guard try replica.writer.noteDamaged(arrival: arrival, now: clock.now()) else { return false }
+        logger.error(
+            "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
+            metadata: ["arrival": "\(arrival)"])
+        return true
     }
 
     /// Takes parked operations in on an administrator's word.

@@ -84,7 +84,7 @@ struct LinkLoop: ~Copyable {
         unsaved = nil
         let now = link.node.clock.now()
         do {
-            try await link.node.record { try $0.saveAcknowledged(cursor, by: id, now: now) }
+            try await link.node.administer { try $0.saveAcknowledged(cursor, by: id, now: now) }
         } catch {
             link.logger.error("an acknowledgement cannot be stored", metadata: ["error": "\(error)"])
         }
@@ -249,7 +249,7 @@ struct LinkLoop: ~Copyable {
         let (link, feed, now) = (link, feed, link.node.clock.now())
         Task {
             do {
-                try await link.node.record { try $0.saveReceived(progress, from: id, now: now) }
+                try await link.node.administer { try $0.saveReceived(progress, from: id, now: now) }
             } catch {
                 feed.yield(.failed(.storeFailure, "\(error)"))
             }
@@ -328,7 +328,7 @@ struct LinkLoop: ~Copyable {
                 ? "operations differ that two audits could not repair: run `banjie sync explain` on their tickets"
                 : "audited", metadata: ["found": "\(found)", "unresolved": "\(unresolved)"])
         Task {
-            try? await link.node.record {
+            try? await link.node.administer {
                 try $0.saveAudit(with: id, found: found, unresolved: unresolved, now: now)
             }
         }

@@ -42,15 +42,9 @@ package struct KeyFolder: Sendable {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// Written beside and moved into place, so that a cut leaves the old or the new file.
+    /// A cut leaves the old or the new file.
     func write(_ file: File, _ text: String) throws {
-        let target = path(file)
-        let temporary = target + ".new"
-        let isWritten = FileManager.default.createFile(
-            atPath: temporary, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
-        guard isWritten, rename(temporary, target) == 0 else {
-            throw StoreError.file(path: target, operation: "writing", reason: String(cString: strerror(errno)))
-        }
+        try DurableFile.write(Array(text.utf8), to: path(file))
     }
 
     package func identity() throws -> TLSIdentity {

@@ -93,9 +93,6 @@ package struct RangeAudit: ~Copyable {
     package mutating func reply(_ reply: AuditReply) -> [Effect] {
         guard let request = pending, request.number == reply.number else { return [] }
         switch (request.content, reply.content) {
-        case (.fetch, .sent):
-            pending = nil
-            return next()
         case (.summarise, .parts), (.summarise, .leaf), (.list, .operations):
             guard !isComparing else { return [] }
             isComparing = true
@@ -104,11 +101,9 @@ package struct RangeAudit: ~Copyable {
                 askForTheRest(of: entities, after: lists, isCut: isCut)
             }
             return [.compare(reply, with: request)]
-        case (.list, .sent):
-            // The peer knows none of these entities any more: the next audit will tell.
-            pending = nil
-            return next()
-        default:
+        case (.fetch, _), (.list, _), (.summarise, _):
+            // What was fetched has been sent. A list that is not answered by one: the peer knows none of these entities
+            // any more, and the next audit will tell.
             pending = nil
             return next()
         }

@@ -96,6 +96,14 @@ package struct ReceivedBatch: Sendable {
         self.remaining = remaining
         self.wireBytes = wireBytes
     }
+
+    /// Whether its operations, read or not, lead from the digest at its start to the one at its end. O(operations).
+    package var matchesDigest: Bool {
+        var digest = start.digest
+        for hash in hashes { digest.insert(hash) }
+        for hash in omitted { digest.insert(hash) }
+        return digest == end.digest
+    }
 }
 
 /// Operations read from a feed, to be sent.

@@ -474,12 +474,10 @@ package struct SyncSession: ~Copyable {
         guard let peer, standing != nil, batch.start.feed == peer.replica, batch.end.feed == peer.replica else {
             return close(.cursorMismatch, "a batch of feed \(batch.start.feed), not of the peer's own")
         }
-        var digest = batch.start.digest
-        for hash in batch.hashes + batch.omitted { digest.insert(hash) }
         guard batch.end.position > batch.start.position else {
             return close(.cursorMismatch, "a batch that does not advance the feed")
         }
-        guard digest == batch.end.digest else {
+        guard batch.matchesDigest else {
             return close(
                 .hashMismatch, "the batch \(batch.start.position)–\(batch.end.position) does not match its digest")
         }
