@@ -19,6 +19,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
         // The store: connections, transactions and migrations over the system's SQLite.
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        // The writer's queue of entities whose rows are behind the log.
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         // Event loops and channels under nghttp2 and OpenSSL.
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         // Structured logs.
@@ -60,6 +62,7 @@ let package = Package(
                 "Replication", "Tickets", "ServiceLevels", "Assessment",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
         .target(

@@ -6,10 +6,10 @@ internal import Tickets
 enum ProjectionExtent {
     /// Every entity that differs from its row.
     case everything
-    /// Those that this transaction has touched; what others have left behind stays behind.
+    /// Those that this transaction has touched, and those that have been behind for too long.
     case touched
-    /// None: a backlog comes in, and each would be written again and again.
-    case nothing
+    /// Only those that have been behind for too long: a backlog comes in, and each would be written again and again.
+    case overdue
 }
 
 // The projection: entities are decoded when first touched, folded in memory, and written in full.
@@ -34,8 +34,12 @@ extension Merge {
         var numbers: [Dot: String] = [:]
         /// An operation since it was last written may have changed what its row shows.
         var mayShowMore = false
-        /// It differs from its row, and is in the cache's list of what is to be written.
+        /// It differs from its row.
         var isDirty = false
+        /// Counts how often that has changed.
+        var turn = 0
+        /// What it counts for in the working set.
+        var events = 0
 
         init(id: Int64, isNew: Bool, ticket: Ticket, digest: SetDigest, facts: Int64) {
             self.id = id
@@ -74,17 +78,14 @@ extension Merge {
             work.contributions = []
             created.append(work)
         }
-        cache.works[entity] = work
+        cache.works.insert(work)
         touch(work)
         return work
     }
 
     private mutating func touch(_ work: Work) {
         touched.append(work)
-        guard !work.isDirty else { return }
-        work.isDirty = true
-        cache.dirty.append(work)
-        cache.dirtyEvents += work.ticket.operationCount
+        cache.works.touch(work, arrival: cache.lastArrival, at: moment)
     }
 
     /// Which children take part, for an entity whose operations are in their feeds already.
@@ -110,23 +111,18 @@ extension Merge {
         if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
         work.digest.insert(hash)
         if let number = reading.number { work.numbers[operation.dot] = number }
-        cache.dirtyEvents += 1
+        cache.works.addEvent(to: work)
     }
 
     /// Ends the transaction: the projection to the given extent, and the measures of replicas and peers.
     mutating func finish(_ extent: ProjectionExtent = .everything) throws {
         switch extent {
         case .everything:
-            for work in cache.dirty where work.isDirty { try write(work) }
-            try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
-            try setProjectionCursor(nil)
-            cache.works.trim(latest: cache.dirty)
-            cache.dirty.removeAll(keepingCapacity: true)
-            cache.dirtyEvents = 0
+            while let (work, _, _) = cache.works.oldestDirty() { try write(work) }
         case .touched:
             for work in touched where work.isDirty { try write(work) }
-            try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
-        case .nothing:
+            try writeOverdue()
+        case .overdue:
             for work in created {
                 try insertRow(of: work, digest: .empty) { row in
                     row.bind(8, [])
@@ -134,17 +130,31 @@ extension Merge {
                 }
                 work.isNew = false
             }
-            // What stays behind from now on begins with this transaction.
-            if cache.projectionCursor == nil { try setProjectionCursor(start) }
+            try writeOverdue()
         }
+        try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
+        try setProjectionCursor(cache.works.oldestDirty()?.arrival)
+        cache.works.trim()
         try writeReplicasAndPeers()
+    }
+
+    /// In the order in which they fell behind, so that a ticket of a backlog is mostly written once: when it is over.
+    private mutating func writeOverdue() throws {
+        let limit = moment - .milliseconds(StoreWriter.deferredMillisecondsMax)
+        while let (work, _, since) = cache.works.oldestDirty() {
+            let isOverdue = since.map { $0 < limit } ?? true
+            guard
+                isOverdue || cache.works.dirtyCount > StoreWriter.deferredEntitiesMax
+                    || cache.works.dirtyEvents > StoreWriter.deferredEventsMax
+            else { return }
+            try write(work)
+        }
     }
 
     private func setProjectionCursor(_ arrival: Int64?) throws {
         guard cache.projectionCursor != arrival else { return }
         try Meta.set(Meta.projectionCursor, arrival, db)
         cache.projectionCursor = arrival
-        cache.deferredSince = .now
     }
 
     private mutating func write(_ work: Work) throws {
@@ -168,7 +178,7 @@ extension Merge {
             }
         }
         work.isNew = false
-        work.isDirty = false
+        cache.works.wrote(work)
         work.mayShowMore = false
         work.numbers.removeAll()
     }

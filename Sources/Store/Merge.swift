@@ -74,8 +74,8 @@ struct Merge: ~Copyable {
     let site: SiteCode
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
-    /// Arrival of the last operation before this transaction.
-    let start: Int64
+    /// When it began, by the clock that never steps.
+    let moment: ContinuousClock.Instant
     /// Entities that it has begun.
     var created: [Work] = []
     /// Entities that it has touched, with repetitions.
@@ -85,13 +85,16 @@ struct Merge: ~Copyable {
     private var hasher = ContentHasher()
     var result = MergeResult()
 
-    init(db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64) {
+    init(
+        db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64,
+        moment: ContinuousClock.Instant = .now
+    ) {
         self.db = db
         self.cache = cache
         self.catalog = catalog
         self.site = site
         self.now = now
-        start = cache.lastArrival
+        self.moment = moment
     }
 
     /// - Throws: `StoreError.conflictingHistory`, or the database's error; the transaction is then rolled back.

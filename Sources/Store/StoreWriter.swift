@@ -12,10 +12,10 @@ package final class StoreWriter {
     package static let transactionMillisecondsMax = 250
 
     /// Entities whose rows may be behind the log while a backlog comes in.
-    package static let deferredEntitiesMax = 12_000
-    /// Events that they may have together: about 20 MiB.
-    package static let deferredEventsMax = 100_000
-    /// How long they may be behind.
+    package static let deferredEntitiesMax = 8_000
+    /// Events that they may have together: about 15 MiB.
+    package static let deferredEventsMax = 80_000
+    /// How long a row may be behind while transactions follow each other.
     package static let deferredMillisecondsMax = 2_000
 
     package let reader: StoreReader
@@ -61,25 +61,17 @@ package final class StoreWriter {
         _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
     ) throws -> MergeResult {
         let result = try transaction { db, cache in
-            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
             let start = ContinuousClock.now
+            var merge = Merge(
+                db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now, moment: start)
             for batch in batches {
                 try merge.append(batch)
                 if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
-            try merge.finish(Self.extent(of: cache, expectingMore: expectingMore))
+            try merge.finish(expectingMore ? .overdue : .touched)
             return merge.result
         }
         return reporting(result)
-    }
-
-    private static func extent(of cache: WriterCache, expectingMore: Bool) -> ProjectionExtent {
-        let isBehind = cache.projectionCursor != nil
-        guard cache.dirty.count <= deferredEntitiesMax, cache.dirtyEvents <= deferredEventsMax,
-            !isBehind || ContinuousClock.now - cache.deferredSince < .milliseconds(deferredMillisecondsMax)
-        else { return .everything }
-        if expectingMore { return .nothing }
-        return isBehind ? .touched : .everything
     }
 
     private func reporting(_ result: MergeResult) -> MergeResult {

@@ -2,54 +2,6 @@ internal import GRDB
 internal import Replication
 internal import Tickets
 
-/// Entities as they were last written, decoded. A ticket comes up again and again while it is worked on: with these
-/// it is neither looked up nor decoded then. Two generations stand for "recently": what is found in the older one moves
-/// to the younger, and when that is full the older one is dropped.
-struct RecentWorks {
-    /// Events, which are most of the memory, that a generation may have: about 3 MiB.
-    static let generationEventsMax = 12_000
-
-    private var young: [EntityID: Merge.Work] = [:]
-    private var old: [EntityID: Merge.Work] = [:]
-    private var youngEvents = 0
-
-    subscript(entity: EntityID) -> Merge.Work? {
-        mutating get {
-            if let work = young[entity] { return work }
-            guard let work = old.removeValue(forKey: entity) else { return nil }
-            insert(work, entity)
-            return work
-        }
-        set {
-            if let newValue { insert(newValue, entity) }
-        }
-    }
-
-    private mutating func insert(_ work: Merge.Work, _ entity: EntityID) {
-        young[entity] = work
-        youngEvents += work.ticket.operationCount + 4
-    }
-
-    /// Only once everything touched has been written: until then an entity must not be read anew.
-    /// - Parameter latest: what has been written, in the order in which it was first touched.
-    mutating func trim(latest: [Merge.Work]) {
-        guard youngEvents > Self.generationEventsMax else { return }
-        if youngEvents <= 2 * Self.generationEventsMax {
-            old = young
-        } else {
-            // After a backlog's writing: of what it has held, the last part alone.
-            old = [:]
-            var events = 0
-            for work in latest.reversed() where events < Self.generationEventsMax {
-                old[work.ticket.id] = work
-                events += work.ticket.operationCount + 4
-            }
-        }
-        young = [:]
-        youngEvents = 0
-    }
-}
-
 /// What the writer keeps in memory of its tables between transactions, and its prepared statements. Thrown away when a
 /// transaction fails, and read again from what is really committed.
 final class WriterCache {
@@ -122,15 +74,9 @@ final class WriterCache {
     var lastAuthor: Int64
     /// Memory that states are encoded in.
     var scratch: [UInt8] = []
-    var works = RecentWorks()
-    /// Entities that differ from their rows; all of them are in `works`. Some may have been written since.
-    var dirty: [Merge.Work] = []
-    /// Their events, which are most of what they take.
-    var dirtyEvents = 0
+    var works = WorkingSet()
     /// The projection holds the operations up to this arrival; nil if it holds all.
     var projectionCursor: Int64?
-    /// When that was set.
-    var deferredSince = ContinuousClock.now
     let statements: WriterStatements
 
     init(_ db: Database) throws {
@@ -176,9 +122,7 @@ final class WriterCache {
 
     /// Before all entities are folded anew.
     func forgetWorks() {
-        works = RecentWorks()
-        dirty.removeAll()
-        dirtyEvents = 0
+        works = WorkingSet()
     }
 
     func replica(_ replica: ReplicaID) throws -> ReplicaEntry {
