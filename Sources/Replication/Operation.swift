@@ -24,14 +24,30 @@ package struct Author: Hashable, Sendable {
     // By the bytes of the texts: Swift calls two spellings of one character equal, and the hash of an operation does not.
     package static func == (left: Author, right: Author) -> Bool {
         left.role == right.role && left.level == right.level && left.site == right.site
-            && left.catalogVersion == right.catalogVersion && left.name.utf8.elementsEqual(right.name.utf8)
-            && left.department.utf8.elementsEqual(right.department.utf8)
+            && left.catalogVersion == right.catalogVersion && left.name.hasSameBytes(as: right.name)
+            && left.department.hasSameBytes(as: right.department)
     }
 
     package func hash(into hasher: inout Hasher) {
-        hasher.combine(name)
+        name.hashBytes(into: &hasher)
         hasher.combine(role)
-        hasher.combine(site)
+        site.rawValue.hashBytes(into: &hasher)
+    }
+}
+
+extension String {
+    fileprivate func hasSameBytes(as other: String) -> Bool {
+        let found = utf8.withContiguousStorageIfAvailable { left in
+            other.utf8.withContiguousStorageIfAvailable { right in
+                left.count == right.count && left.elementsEqual(right)
+            }
+        }
+        return (found ?? nil) ?? utf8.elementsEqual(other.utf8)
+    }
+
+    fileprivate func hashBytes(into hasher: inout Hasher) {
+        var text = self
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 

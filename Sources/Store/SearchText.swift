@@ -15,36 +15,55 @@ package enum SearchText {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// A character's tokens take at most this many times its bytes: Han gets two blanks, and a few small letters are
+    /// longer than their capitals.
+    private static let growthMax = 3
+
     /// Appends the text's tokens and a blank. Works on the bytes: this runs over every character that anybody writes.
     static func space(_ text: String, into bytes: inout [UInt8]) {
         guard !text.isEmpty else { return }
         var text = text
         text.withUTF8 { utf8 in
-            var index = 0
-            while index < utf8.count {
-                let lead = utf8[index]
-                // A string's bytes are whole: the lead byte tells how many follow.
-                let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
-                if length == 1 {
-                    // The tokenizer parts and folds ASCII itself.
-                    bytes.append(lead)
-                    index += 1
-                    continue
-                }
-                var code = UInt32(lead & (0x7F >> UInt8(length)))
-                for offset in 1..<length { code = code << 6 | UInt32(utf8[index + offset] & 0x3F) }
-                switch Form(code) {
-                case .single:
-                    bytes.append(0x20)
-                    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[index..<index + length]))
-                    bytes.append(0x20)
-                case .separator: bytes.append(0x20)
-                case .word(let scalar): bytes.append(contentsOf: scalar.properties.lowercaseMapping.utf8)
-                }
-                index += length
-            }
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: utf8.count * growthMax + 1))
+            let length = bytes.withUnsafeMutableBufferPointer { space(utf8, into: $0.extracting(start...)) }
+            bytes.removeLast(bytes.count - start - length)
         }
-        bytes.append(0x20)
+    }
+
+    /// - Parameter output: room for `growthMax` times the input and a blank.
+    /// - Returns: how much of it was used.
+    private static func space(_ utf8: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<UInt8>) -> Int
+    {
+        var (index, end) = (0, 0)
+        func put(_ byte: UInt8) {
+            output[end] = byte
+            end += 1
+        }
+        while index < utf8.count {
+            let lead = utf8[index]
+            // A string's bytes are whole: the lead byte tells how many follow.
+            let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+            if length == 1 {
+                // The tokenizer parts and folds ASCII itself.
+                put(lead)
+                index += 1
+                continue
+            }
+            var code = UInt32(lead & (0x7F >> UInt8(length)))
+            for offset in 1..<length { code = code << 6 | UInt32(utf8[index + offset] & 0x3F) }
+            switch Form(code) {
+            case .single:
+                put(0x20)
+                for offset in 0..<length { put(utf8[index + offset]) }
+                put(0x20)
+            case .separator: put(0x20)
+            case .word(let scalar): for byte in scalar.properties.lowercaseMapping.utf8 { put(byte) }
+            }
+            index += length
+        }
+        put(0x20)
+        return end
     }
 
     /// What a character beyond ASCII is to the index.

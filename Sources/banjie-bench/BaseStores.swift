@@ -27,7 +27,7 @@ struct BaseStores {
     }
 
     /// Of the manifest, and of the stores' schema as far as this program can tell.
-    static let format = 1
+    static let format = 2
     /// Two nodes that have been apart longer compare before they go on, which is not what is measured.
     static let ageSecondsMax = 6.0 * 86_400
     static let sampleMax = 2_048

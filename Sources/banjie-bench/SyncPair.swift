@@ -9,7 +9,7 @@ internal import Transport
 struct SyncPair {
     /// What was put into the region.
     struct Content: Codable {
-        /// Operations that the province gets: the workload, the announcements of its offices and of the region.
+        /// Operations that the province gets: the workload, and the announcements of its offices.
         var operationCount: UInt64
         /// Position in the region's feed of the last of them.
         var lastPosition: UInt64
@@ -47,6 +47,7 @@ struct SyncPair {
         _ folder: DataFolder, announcements: [Replication.Operation], operations: some Sequence<WorkloadOperation>
     ) throws -> Content {
         let (writer, reader) = try Store.open(folder)
+        let known = try reader.counts().operations
         var peers: [PeerID] = []
         for origin in 1...WorkloadStream.originCount {
             let site = WorkloadStream.site(origin)
@@ -74,9 +75,11 @@ struct SyncPair {
         try settle(writer)
         let counts = try reader.counts()
         guard counts.parked == 0 else { throw BenchError("\(counts.parked) operations were parked") }
-        // No operation of the region comes from its parent, so that positions count operations.
-        let count = UInt64(counts.operations)
-        return Content(operationCount: count, lastPosition: count, aloneBytes: try aloneBytes(reader, through: count))
+        // Positions count everything that has arrived, in order.
+        let last = UInt64(counts.operations)
+        return Content(
+            operationCount: UInt64(counts.operations - known), lastPosition: last,
+            aloneBytes: try aloneBytes(reader, through: last))
     }
 
     /// A transaction ends at its time limit, so that what is left over goes into further ones.
@@ -119,8 +122,28 @@ struct SyncPair {
         let token = try await Enrolment.makeToken(
             node: runtime.node, folder: province, site: WorkloadStream.region, addresses: runtime.addresses)
         _ = try await Offices.join(folder: region, token: token, options: options)
+        try await meet(runtime, region: region)
         running.cancel()
         _ = await running.result
+    }
+
+    /// What is measured is two nodes that know each other: the first time they would compare what they have.
+    private static func meet(_ province: NodeRuntime, region: DataFolder) async throws {
+        let runtime = try NodeRuntime(folder: region, logger: quiet)
+        let running = Task { try await runtime.run() }
+        while try [province, runtime].contains(where: { try !hasMet($0) }) {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        running.cancel()
+        _ = await running.result
+    }
+
+    /// Each has the other's announcement, and knows that the other has its own.
+    private static func hasMet(_ runtime: NodeRuntime) throws -> Bool {
+        guard let peer = try runtime.node.reader.peers().first, try runtime.node.reader.counts().operations >= 2 else {
+            return false
+        }
+        return runtime.node.links.all[peer.id].map { $0.isConnected && $0.acknowledgedPosition > 0 } ?? false
     }
 
     struct Round {
