@@ -129,13 +129,19 @@ struct SyncPair {
 
     /// What is measured is two nodes that know each other: the first time they would compare what they have.
     private static func meet(_ province: NodeRuntime, region: DataFolder) async throws {
-        let runtime = try NodeRuntime(folder: region, logger: quiet)
-        let running = Task { try await runtime.run() }
-        while try [province, runtime].contains(where: { try !hasMet($0) }) {
-            try await Task.sleep(for: .milliseconds(5))
+        weak var node: SyncNode?
+        do {
+            let runtime = try NodeRuntime(folder: region, logger: quiet)
+            node = runtime.node
+            let running = Task { try await runtime.run() }
+            while try [province, runtime].contains(where: { try !hasMet($0) }) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            running.cancel()
+            _ = await running.result
         }
-        running.cancel()
-        _ = await running.result
+        // A task that is on its way still holds the folder.
+        while node != nil { try await Task.sleep(for: .milliseconds(5)) }
     }
 
     /// Each has the other's announcement, and knows that the other has its own.

@@ -147,6 +147,21 @@ extension [SyncSession.Effect] {
             hashes: operations.map { hasher.hash($0) }, remaining: UInt64(feed.operations.count - end), wireBytes: 100)
     }
 
+    @Test("an audit waits until the rest of a backlog is small, and not longer than its limit")
+    func auditBehindBacklog() {
+        let head = Int(SyncLimits.auditBacklogMax) + 3
+        var session = Self.established(head: head)
+        #expect(session.handle(.auditCall, now: Self.at(2)).isEmpty)
+        #expect(!session.tick(now: Self.at(40_000)).words.contains("audit"))
+        var patient = Self.established(head: head)
+        #expect(patient.handle(.auditCall, now: Self.at(2)).isEmpty)
+        #expect(patient.tick(now: Self.at(2 + SyncLimits.auditDelayMillisecondsMax)).words.contains("audit"))
+        _ = session.batchRead(.backlog, Self.own.batch(after: 0))
+        let acknowledged = session.handle(
+            .ack(.backlog, position: 3, digest: Self.own.cursor(at: 3).digest), now: Self.at(40_001))
+        #expect(acknowledged.words.contains("audit"))
+    }
+
     @Test("a session opens with Hello, and nothing else is taken before the peer's")
     func helloFirst() {
         var session = Self.unstarted()
