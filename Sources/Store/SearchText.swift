@@ -17,7 +17,7 @@ package enum SearchText {
 
     /// A character's tokens take at most this many times its bytes: Han gets two blanks, and a few small letters are
     /// longer than their capitals.
-    private static let growthMax = 3
+    private static let growth = 3
 
     /// Appends the text's tokens and a blank. Works on the bytes: this runs over every character that anybody writes.
     static func space(_ text: String, into bytes: inout [UInt8]) {
@@ -25,13 +25,13 @@ package enum SearchText {
         var text = text
         text.withUTF8 { utf8 in
             let start = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: utf8.count * growthMax + 1))
+            bytes.append(contentsOf: repeatElement(0, count: utf8.count * growth + 1))
             let length = bytes.withUnsafeMutableBufferPointer { space(utf8, into: $0.extracting(start...)) }
             bytes.removeLast(bytes.count - start - length)
         }
     }
 
-    /// - Parameter output: room for `growthMax` times the input and a blank.
+    /// - Parameter output: room for `growth` times the input and a blank.
     /// - Returns: how much of it was used.
     private static func space(_ utf8: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<UInt8>) -> Int
     {

@@ -549,6 +549,7 @@ package struct SyncSession: ~Copyable {
             return []
         }
         auditDeadline = nil
+        if purpose == .repair || auditWish == purpose { auditWish = nil }
         audit = RangeAudit(purpose)
         return [.notice(.auditStarted)] + perform { $0.start() }
     }
