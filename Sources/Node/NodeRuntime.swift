@@ -20,9 +20,11 @@ extension SyncNode {
         let configuration = try NodeConfiguration(folder: folder)
         let catalog = try CatalogFile.read(folder)
         let clock = NodeClock(scale: configuration.clock)
+        let progress = ProgressReporter("operations folded for this version", style: .fitting(isForProgram: false))
         let opened = try Store.open(
             folder, patienceMilliseconds: patienceMilliseconds,
-            context: StoreContext(now: clock.now(), catalog: catalog))
+            context: StoreContext(now: clock.now(), catalog: catalog, progress: { progress.update($0, of: $1) }))
+        progress.finish()
         return try SyncNode(
             writer: opened.writer, catalog: catalog, clock: clock, logger: logger,
             certificateFingerprint: {

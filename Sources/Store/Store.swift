@@ -40,11 +40,15 @@ package struct StoreContext: Sendable {
     package var nextReplica: ReplicaID
     /// By which the entities of operations that are issued again are folded.
     package var catalog: Catalog
+    /// Hears of operations done and in all, where the whole log has to be folded anew.
+    package var progress: @Sendable (Int, Int) -> Void
 
     package init(
         now: Int64 = Int64(Date().timeIntervalSince1970 * 1_000), machine: ContentHash? = MachineIdentity.current(),
-        nextReplica: ReplicaID = ReplicaID(UInt64.random(in: 1...UInt64.max)), catalog: Catalog = .standard
+        nextReplica: ReplicaID = ReplicaID(UInt64.random(in: 1...UInt64.max)), catalog: Catalog = .standard,
+        progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) {
+        self.progress = progress
         self.now = now
         self.machine = machine
         self.nextReplica = nextReplica
@@ -111,6 +115,7 @@ package enum Store {
         let reader = StoreReader(folder: folder, file: file, identity: identity)
         let writer = try StoreWriter(reader: reader, machine: context.machine)
         writer.use(context.catalog)
+        try writer.upgrade(now: context.now, progress: context.progress)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
             try writer.saveEpoch()
             return (writer, reader)
