@@ -223,6 +223,7 @@ extension HistoryEntry {
         case "feedback", "close": parts = [detail("text"), detail("reason"), details["score"].map { "★\($0)" } ?? ""]
         default: parts = ["text", "note", "reason", "tag", "name"].map(detail)
         }
-        return ([verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
+        let mark = isVoid == true ? ["✗ " + presentation.phrase(RevocationTexts.void)] : []
+        return (mark + [verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
     }
 }
