@@ -52,6 +52,7 @@ package struct IncarnationStatus: Codable, Sendable, Hashable {
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
         case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset, storesDiffer
+        case certificateExpiring
     }
 
     package var reason: Reason
