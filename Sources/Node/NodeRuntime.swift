@@ -112,6 +112,8 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     private func serve() async throws {
+        // The listener's handler holds this node.
+        defer { syncServer.withLock { $0 = nil } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.listen {
                 let server = HTTP2Server(

@@ -131,6 +131,27 @@ import Transport
         await province.stop()
     }
 
+    @Test("no bundle of a revoked office is taken, and none is made for it")
+    func bundles() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let hz = try await province.add("hz.zj")
+        try await eventually("the region is known") { try !zj.node.reader.replicas(of: hz.site).isEmpty }
+        try await eventually("and connected") { try link(of: hz)?.isConnected == true }
+        try await hz.runtime?.pause(zj.site)
+        try await eventually("the line is cut") { try link(of: hz)?.isConnected == false }
+        try await hz.work(tickets: 1)
+        let path = try await hz.create(for: zj).path
+        _ = try await revoke(RevocationWish(site: hz.site, reason: "r"), at: zj)
+        let refused = await #expect(throws: APIError.self) { _ = try await zj.apply(path) }
+        #expect(refused?.code == "bundle.revoked")
+        try await zj.work(tickets: 1, transferTo: hz.site)
+        let unmade = await #expect(throws: APIError.self) { _ = try await zj.create(for: hz) }
+        #expect(unmade?.code == "bundle.revoked")
+        #expect(try zj.node.reader.counts().tickets == 1)
+        await province.stop()
+    }
+
     // MARK: Certificates
 
     /// Gives an office a certificate that ended so many days ago.

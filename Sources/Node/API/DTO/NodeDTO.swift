@@ -116,6 +116,8 @@ package struct SyncStatus: Codable, Sendable, Hashable {
     package var isRunning: Bool
     package var addresses: RuntimeAddresses
     package var peers: [PeerStatus]
+    /// What is to be looked at beside the peers: certificates that run out. Absent if nothing is.
+    package var degraded: [Degradation]?
 }
 
 package struct PeerRequest: Codable, Sendable, Hashable {

@@ -49,7 +49,7 @@ extension APIServices {
     }
 
     /// The certificate that ends first, if it is time to look at it.
-    private func certificateAlarm() -> [Degradation] {
+    func certificateAlarm() -> [Degradation] {
         let (keys, now) = (KeyFolder(reader.folder), NodeClock.system())
         let ends = CertificateAlarm.files(keys).compactMap { file -> Int64? in
             guard let certificate = try? PeerCertificate(pem: keys.read(file)),
