@@ -141,7 +141,8 @@ import Transport
         try await hz.runtime?.pause(zj.site)
         try await eventually("the line is cut") { try link(of: hz)?.isConnected == false }
         try await hz.work(tickets: 1)
-        let path = try await hz.create(for: zj).path
+        let made = try await hz.create(for: zj)
+        let path = try #require(made.bundles.first?.path)
         _ = try await revoke(RevocationWish(site: hz.site, reason: "r"), at: zj)
         let refused = await #expect(throws: APIError.self) { _ = try await zj.apply(path) }
         #expect(refused?.code == "bundle.revoked")

@@ -25,6 +25,7 @@ actor LinkSupervisor {
         var certificate: PeerCertificate?
     }
 
+    nonisolated let heads: HeadKeeper
     private let node: SyncNode
     private let keys: KeyFolder
     private let configuration: NodeConfiguration
@@ -40,6 +41,7 @@ actor LinkSupervisor {
     init(node: SyncNode, keys: KeyFolder, configuration: NodeConfiguration, logger: Logger) {
         self.node = node
         self.keys = keys
+        heads = HeadKeeper(node: node, keys: keys, logger: logger)
         self.configuration = configuration
         self.logger = logger
     }
