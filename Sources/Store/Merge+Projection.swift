@@ -195,6 +195,7 @@ extension Merge {
     private mutating func writeTicket(_ work: Work) throws {
         result.touched.append(work.ticket.id)
         guard work.mayShowMore || work.facts == 0 else { return }
+        guard !work.ticket.isAllVoid else { return try removeTicketRow(of: work) }
         let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
         let facts = row.facts
         if facts != work.facts {

@@ -1,3 +1,4 @@
+internal import Assessment
 internal import GRDB
 internal import Replication
 internal import Tickets
@@ -81,6 +82,22 @@ extension Merge {
         defer { find.reset() }
         guard let type = EntityType(rawValue: UInt8(clamping: find.integer(0))) else { return nil }
         return try work(on: EntityID(type: type, high: find.unsigned(1), low: find.unsigned(2)))
+    }
+
+    /// Nobody is to work on what nothing is left of.
+    mutating func removeTicketRow(of work: Work) throws {
+        guard work.facts != 0 else { return }
+        let find = cache.statements.findContributions
+        find.bind(1, work.id)
+        if try find.step() {
+            defer { find.reset() }
+            rollup.replace((try? Contribution.decode(find.blob(0))) ?? [], by: [])
+        }
+        try db.execute(sql: "DELETE FROM ticket WHERE entity = ?", arguments: [work.id])
+        try db.execute(sql: "DELETE FROM twin WHERE entity = ?", arguments: [work.id])
+        work.facts = 0
+        work.queueFacts = 0
+        work.contributions = []
     }
 
     private mutating func rewrite(_ work: Work) throws {

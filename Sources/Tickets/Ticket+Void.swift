@@ -23,6 +23,9 @@ extension Ticket {
         return events[index].isVoid
     }
 
+    /// There is nothing in it that counts.
+    package var isAllVoid: Bool { !events.isEmpty && events.allSatisfy(\.isVoid) }
+
     /// Operations that open it and count.
     package var openings: [Dot] {
         events.indices.filter { events[$0].known == .open && !events[$0].isVoid }.map(dot(at:))

@@ -66,7 +66,7 @@ import Transport
         try await eventually("the note is void at the sister office") { try isVoid(note, of: ticket, at: nb) }
         #expect(try !isVoid(transfer, of: ticket, at: nb))
         #expect(try zj.node.reader.state(of: forged)?.summary().opening == nil)
-        #expect(try zj.node.reader.counts().digest.count >= nb.node.reader.counts().digest.count)
+        #expect(try zj.node.reader.counts().tickets == 1)
         // It goes on writing, and dialling.
         let late = try await open("更晚", at: hz)
         try await hz.runtime?.syncNow(nil)

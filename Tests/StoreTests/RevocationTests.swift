@@ -170,6 +170,11 @@ import Tickets
         let result = try store.commit(logs[0])
         #expect(result.hasRevocations)
         for operation in logs[0] { #expect(try isVoid(store, operation)) }
+        // One ticket has a chase of the province's; of the other nothing is left to work on.
+        #expect(try store.reader.counts().tickets == 1)
+        let grown = try store.projection()
+        try store.writer.rebuild(now: 0)
+        #expect(try store.projection() == grown)
     }
 
     @Test("all of it in one transaction, in any order of the replicas", arguments: 0..<6)

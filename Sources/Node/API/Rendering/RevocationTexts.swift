@@ -1,6 +1,8 @@
 /// Words about revocations and tokens.
 enum RevocationTexts {
     static let void = Phrase("无效", "void")
+    static let voidOpening = Phrase(
+        "建单操作无效：其副本已被吊销。", "The operation that opened it is void: its replica has been revoked.")
     static let site = Phrase("办公点", "Site")
     static let replica = Phrase("副本", "Replica")
     static let last = Phrase("有效至", "Counts up to")
