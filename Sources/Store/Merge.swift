@@ -41,6 +41,8 @@ package struct MergeResult: Sendable {
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
+    /// A revocation is among the operations, or has come into force with them.
+    package var hasRevocations = false
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
     package var advancedPeers: [PeerID] = []
@@ -81,6 +83,8 @@ struct Merge: ~Copyable {
     /// Entities that it has touched, with repetitions.
     var touched: [Work] = []
     var rollup = RollupDelta()
+    /// What is void has to be worked out again.
+    var mayVoid = false
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
     var result = MergeResult()
@@ -123,7 +127,8 @@ struct Merge: ~Copyable {
             return
         }
         if let reason = Origin.doubt(
-            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) })
+            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) },
+            siteOf: { cache.replicas[$0]?.site })
         {
             try park(operation, hash: hash, source: source, reason: reason)
             return
@@ -137,12 +142,19 @@ struct Merge: ~Copyable {
     ) throws {
         let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
         if cache.hasParked { try forgetParked(operation.dot, hash) }
-        apply(operation, hash: hash, reading: reading, to: work)
+        apply(
+            operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
         try feed(operation, arrival: arrival, work: work, source: source)
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
             replica.site = operation.author.site
             replica.isChanged = true
+            if cache.hasRevocations {
+                mayVoid = true
+                result.hasRevocations = true
+            }
             try takeUpParked(of: replica)
+        } else if operation.kind == Kind.revoke.operationKind {
+            try note(revocationAt: arrival)
         }
     }
 
@@ -345,6 +357,7 @@ extension Merge {
     private mutating func park(
         _ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?, reason: String
     ) throws {
+        if cache.hasDiscarded, try isDiscarded(operation.dot, hash) { return }
         let row = cache.statements.park
         row.bind(1, operation.dot.replica.rawValue)
         row.bind(2, operation.dot.sequence)
@@ -395,7 +408,11 @@ extension Merge {
         for entry in try Self.waiting(rows) {
             let replica = try cache.replica(entry.operation.dot.replica)
             // The operation itself has to make sense: only who sent it is taken on trust.
-            guard Origin.doubt(of: entry.operation, announced: replica.site, from: nil) == nil else { continue }
+            guard
+                Origin.doubt(
+                    of: entry.operation, announced: replica.site, from: nil, siteOf: { cache.replicas[$0]?.site })
+                    == nil
+            else { continue }
             if try replica.mayHold(entry.operation.dot.sequence) && isStored(entry.operation.dot, entry.hash, replica) {
                 try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
                 continue

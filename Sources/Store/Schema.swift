@@ -14,6 +14,7 @@ enum Schema {
             try db.execute(sql: search)
             try db.execute(sql: node)
         }
+        migrator.registerMigration("revocation") { db in try db.execute(sql: revocation) }
         return migrator
     }()
 

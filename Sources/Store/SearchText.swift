@@ -135,7 +135,7 @@ package enum SearchText {
         case .joinTwins(let join): [join.reason]
         case .separateTwins(let separate): [separate.reason]
         case .tag(let tag): [tag.tag]
-        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument: []
+        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument, .revoke: []
         }
     }
 }

@@ -235,6 +235,11 @@ extension StoreWriter {
         }
     }
 
+    /// Forgets what is in memory, as a crash would; the next call reads what is on disk.
+    package func forgetCacheForTests() {
+        cache = nil
+    }
+
     /// Makes every state that has been folded unreadable.
     package func damageStatesForTests() throws {
         try write { db in try db.execute(sql: "UPDATE entity SET state = x'00' WHERE operations > 0") }

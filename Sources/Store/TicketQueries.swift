@@ -149,7 +149,7 @@ extension StoreReader {
                 conditions.append(
                     """
                     t.entity IN (SELECT o.entity FROM search s JOIN operation o ON o.arrival = s.rowid
-                    WHERE search MATCH ?)
+                    WHERE search MATCH ? AND NOT \(VoidRules.condition("o")))
                     """)
                 arguments.append(query)
             }

@@ -43,7 +43,8 @@ extension Body {
         case .separateTwins(var body):
             body.other = entities(body.other)
             return .separateTwins(body)
-        case .feedback, .close, .reopen, .note, .tag, .untag, .watch, .announce, .catalogDocument:
+        case .feedback, .close, .reopen, .note, .tag, .untag, .watch, .announce, .catalogDocument,
+            .revoke:
             return self
         }
     }

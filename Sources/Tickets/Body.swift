@@ -99,6 +99,7 @@ package enum Body: Hashable, Sendable {
     case watch(WatchBody)
     case announce(AnnounceBody)
     case catalogDocument(CatalogDocumentBody)
+    case revoke(RevokeBody)
 
     package init(decoding operation: Operation) throws(BodyFailure) {
         try self.init(kind: operation.kind, bytes: operation.body)
@@ -129,6 +130,7 @@ package enum Body: Hashable, Sendable {
             case .watch: .watch(try WatchBody(serialized: bytes))
             case .announce: .announce(try AnnounceBody(serialized: bytes))
             case .catalogDocument: .catalogDocument(try CatalogDocumentBody(serialized: bytes))
+            case .revoke: .revoke(try RevokeBody(serialized: bytes))
             }
     }
 
@@ -161,6 +163,7 @@ package enum Body: Hashable, Sendable {
         case .watch(let body): body
         case .announce(let body): body
         case .catalogDocument(let body): body
+        case .revoke(let body): body
         }
     }
 }

@@ -49,6 +49,9 @@ struct Event: Hashable {
     var isOpaque = false
     var isCritical = false
     var isImported = false
+    /// Written beyond the last operation that counts of a replica that was revoked: it is kept, and nothing follows
+    /// from it.
+    var isVoid = false
     /// End of this event's slice of the ticket's `seenEntries`; it begins where the event before ends.
     var seenEnd: UInt32 = 0
     var sequence: UInt64

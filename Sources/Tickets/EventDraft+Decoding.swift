@@ -39,7 +39,7 @@ extension EventDraft {
             case .tag: try read(TagBody.self, operation)
             case .untag: try read(UntagBody.self, operation)
             case .watch: try read(WatchBody.self, operation)
-            case .announce, .catalogDocument: isOpaque = true
+            case .announce, .catalogDocument, .revoke: isOpaque = true
             }
         } catch {
             self = EventDraft()

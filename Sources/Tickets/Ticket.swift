@@ -35,22 +35,28 @@ package struct Ticket: Hashable, Sendable {
     }
 
     /// - Parameter reading: of this operation.
-    package mutating func apply(_ operation: Operation, _ reading: OperationReading) {
+    /// - Parameter isVoid: its replica was revoked before it: it is kept, and nothing that is shown follows from it.
+    package mutating func apply(_ operation: Operation, _ reading: OperationReading, isVoid: Bool = false) {
         precondition(operation.entity == id, "an operation is applied to its own ticket only")
         guard !contains(operation.dot) else { return }
         let header = EventHeader(
             dot: operation.dot, previous: operation.previous, seen: operation.seen.entries, time: operation.time,
             author: operation.author, scope: operation.scope, kind: operation.kind.rawValue,
-            isCritical: operation.isCritical)
+            isCritical: operation.isCritical, isVoid: isVoid)
         insert(header, reading.draft)
     }
 
     /// The join of two states: what applying all operations of both gives.
     package mutating func merge(_ other: Ticket) {
         precondition(other.id == id, "a ticket is merged with itself only")
-        for index in other.events.indices where !contains(other.dot(at: index)) {
-            let (header, draft) = other.expanded(index)
-            insert(header, draft)
+        for index in other.events.indices {
+            let dot = other.dot(at: index)
+            if contains(dot) {
+                if other.events[index].isVoid { setVoid(dot, true) }
+            } else {
+                let (header, draft) = other.expanded(index)
+                insert(header, draft)
+            }
         }
         for site in other.siteTexts { letIn(other.texts[Int(site)].text) }
     }
@@ -65,10 +71,10 @@ package struct Ticket: Hashable, Sendable {
         return index(of: Reference(replica: UInt32(replica), sequence: dot.sequence)) != nil
     }
 
-    /// Whether an operation of this row of an import is here. O(operations).
+    /// Whether an operation of this row of an import is here and counts. O(operations).
     /// - Parameter row: as in `Occurrence`, not 0.
     package func containsImported(row: UInt64) -> Bool {
-        events.contains { $0.row == row }
+        events.contains { $0.row == row && !$0.isVoid }
     }
 
     /// Sites that take part: every operation's scope and author's site, and the targets of transfers. Only grows.

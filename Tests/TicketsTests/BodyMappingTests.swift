@@ -42,6 +42,10 @@ import Tickets
                 site: site, certificateFingerprint: [1],
                 follows: Predecessor(replica: former.replica, sequence: former.sequence), level: .region)),
         .catalogDocument(CatalogDocumentBody(name: "n", version: 1, format: .json, content: [1])),
+        .revoke(
+            RevokeBody(
+                site: site, replica: former.replica, lastSequence: 1, lastHash: .zero, reason: "r",
+                certificatesBefore: 0)),
     ]
 
     private static func mapped(_ body: Body) -> Body {

@@ -77,6 +77,14 @@ import Tickets
                     follows: Predecessor(replica: dot.replica, sequence: dot.sequence), level: .branch))
         ),
         ("catalog", .catalogDocument(CatalogDocumentBody(name: "catalog", version: 2, content: Array("{}".utf8)))),
+        (
+            "revoke",
+            .revoke(
+                RevokeBody(
+                    site: site, replica: dot.replica, lastSequence: 3,
+                    lastHash: ContentHash(words: (1, 2, 3, 4)), reason: "笔记本被盗", certificatesBefore: 7,
+                    serials: ["1f"], revocationList: "PEM"))
+        ),
     ]
 
     private static func vector(_ name: String, _ body: Body) -> Vector {

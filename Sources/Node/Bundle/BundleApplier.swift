@@ -94,6 +94,10 @@ package struct BundleApplier: Sendable {
         let header = file.header
         func damaged() -> BundleFailure { .file(path: file.path, .damaged(part: "certificate")) }
         guard let leaf = try? PeerCertificate(pem: header.chainPEM) else { throw damaged() }
+        let revoked = node.revocations.peers
+        guard !revoked.includes(leaf), !revoked.includes(header.senderReplica) else {
+            throw BundleFailure.sender(header.sender, .revoked)
+        }
         var instant = now
         if leaf.notAfterMilliseconds <= now {
             guard allowsExpired else {
@@ -104,7 +108,9 @@ package struct BundleApplier: Sendable {
         }
         let verified: PeerCertificate
         do {
-            verified = try verifyNodeChain(header.chainPEM, trustRootsPEM: keys.read(.root), nowMilliseconds: instant)
+            verified = try verifyNodeChain(
+                header.chainPEM, trustRootsPEM: keys.read(.root), crlsPEM: RevocationLists(keys).read(),
+                nowMilliseconds: instant)
         } catch TransportError.peerCertificateRejected(let reason) {
             throw BundleFailure.sender(header.sender, .untrusted(reason: reason))
         } catch is TransportError {

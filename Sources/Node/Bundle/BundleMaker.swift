@@ -54,6 +54,10 @@ package struct BundleMaker: Sendable {
         guard let certificate = PeerKeys(keys).certificate(of: site, node: peer.node) else {
             throw BundleFailure.standing(site, .neverMet)
         }
+        let revoked = node.revocations.peers
+        guard peer.node.map(revoked.includes) != true, try !revoked.includes(PeerCertificate(pem: certificate)) else {
+            throw BundleFailure.standing(site, .revoked)
+        }
         let receiver = try VerifyingKey(certificatePEM: certificate)
         let span = try reader.unacknowledged(by: peer.id)
         guard span.isWhole else { throw BundleFailure.standing(site, .notCompared) }

@@ -47,6 +47,10 @@ struct OperationTexts {
         row.time = words.time(instant(operation))
         row.kind = words.kind(body.kind)
         row.kindClass = "\(body.kind)"
+        if record.ticket.isVoid(operation.dot) {
+            row.kind += " · " + words["void"]
+            row.kindClass += " void"
+        }
         row.text = text(body)
         row.hasText = !row.text.isEmpty
         return row
@@ -79,6 +83,7 @@ struct OperationTexts {
         case .watch(let watch): watch.name
         case .announce(let announce): announce.site.rawValue
         case .catalogDocument(let document): document.name
+        case .revoke(let revoke): revoke.reason
         case .delivered, .accept, .acknowledgeChase: ""
         }
     }

@@ -14,6 +14,8 @@ package struct ReplicaEffects: Sendable {
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
+    /// Somebody has been revoked, or a revocation has come into force.
+    package var hasRevocations = false
 
     /// Adds what a further commit has done.
     mutating func add(_ other: ReplicaEffects) {
@@ -24,6 +26,7 @@ package struct ReplicaEffects: Sendable {
         insertedCount += other.insertedCount
         duplicateCount += other.duplicateCount
         parkedCount += other.parkedCount
+        hasRevocations = hasRevocations || other.hasRevocations
     }
 
     init(_ result: MergeResult) {
@@ -34,6 +37,7 @@ package struct ReplicaEffects: Sendable {
         insertedCount = result.insertedCount
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
+        hasRevocations = result.hasRevocations
     }
 }
 

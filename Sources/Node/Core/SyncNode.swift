@@ -20,6 +20,8 @@ package actor SyncNode {
     /// Who wants to hear of commits.
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
+    /// Whom it speaks to no more.
+    nonisolated let revocations = RevocationBoard()
     /// Random, new with every start: tells a restart from a copy.
     package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
@@ -63,6 +65,7 @@ package actor SyncNode {
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
+        revocations.read(reader, logger)
         do {
             try replica.writer.catchUpProjection()
         } catch {
@@ -309,6 +312,7 @@ package actor SyncNode {
                 "operations parked: their origin cannot be justified yet",
                 metadata: ["count": "\(effects.parkedCount)"])
         }
+        if effects.hasRevocations { revocations.read(reader, logger) }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
         if isLocal {

@@ -183,6 +183,10 @@ struct LinkLoop: ~Copyable {
 
     private func identify(_ hello: SyncMessage.Hello) {
         let (link, feed, control) = (link, feed, control)
+        if link.node.revocations.peers.includes(hello.replica) {
+            feed.yield(.failed(.revoked, RevokedPeers.reason))
+            return
+        }
         Task {
             let isAlone = await link.supervisor.admit(hello, site: link.site, control: control)
             await link.supervisor.remember(link.certificate, of: link.site, node: hello.replica)

@@ -147,6 +147,8 @@ package enum ByeCode: UInt32, Sendable, CaseIterable {
     case superseded = 12
     /// The sender goes on under a new incarnation.
     case recovering = 13
+    /// The peer's replica or certificate has been revoked.
+    case revoked = 14
 }
 
 /// Limits of the sync protocol; listed in Protocols/limits.md.

@@ -883,6 +883,37 @@ package nonisolated struct WireCatalogDocument: Sendable {
   package init() {}
 }
 
+/// Kind 32. What a replica has written beyond `last_sequence` is void on every node, whenever it arrives.
+package nonisolated struct WireRevoke: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var site: String = String()
+
+  package var replica: UInt64 = 0
+
+  /// The last operation that counts, and its hash. 0 and no hash: nothing counts.
+  package var lastSequence: UInt64 = 0
+
+  package var lastHash: Data = Data()
+
+  package var reason: String = String()
+
+  /// Certificates of the site whose validity begins before this instant open nothing any more.
+  package var certificatesBeforeMilliseconds: Int64 = 0
+
+  /// Serial numbers of certificates of the site that were known, in lower-case hexadecimal without leading zeros.
+  package var serials: [String] = []
+
+  /// A list of the authority that signed them, in PEM; empty if the author has not that authority's key.
+  package var revocationList: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "banjie.v1"
@@ -2091,6 +2122,71 @@ nonisolated extension WireCatalogDocument: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.version != rhs.version {return false}
     if lhs.format != rhs.format {return false}
     if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Revoke"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.site) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.lastSequence) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.lastHash) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificatesBeforeMilliseconds) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.serials) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.revocationList) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.site.isEmpty {
+      try visitor.visitSingularStringField(value: self.site, fieldNumber: 1)
+    }
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
+    }
+    if self.lastSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lastSequence, fieldNumber: 3)
+    }
+    if !self.lastHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.lastHash, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if self.certificatesBeforeMilliseconds != 0 {
+      try visitor.visitSingularInt64Field(value: self.certificatesBeforeMilliseconds, fieldNumber: 6)
+    }
+    if !self.serials.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.serials, fieldNumber: 7)
+    }
+    if !self.revocationList.isEmpty {
+      try visitor.visitSingularStringField(value: self.revocationList, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevoke, rhs: WireRevoke) -> Bool {
+    if lhs.site != rhs.site {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.lastSequence != rhs.lastSequence {return false}
+    if lhs.lastHash != rhs.lastHash {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.certificatesBeforeMilliseconds != rhs.certificatesBeforeMilliseconds {return false}
+    if lhs.serials != rhs.serials {return false}
+    if lhs.revocationList != rhs.revocationList {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

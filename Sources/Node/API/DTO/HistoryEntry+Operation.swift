@@ -3,7 +3,8 @@ internal import Store
 internal import Tickets
 
 extension HistoryEntry {
-    init(_ stored: StoredOperation) {
+    /// - Parameter ticket: as it stands, which knows what counts; nil where that is not shown.
+    init(_ stored: StoredOperation, in ticket: Ticket? = nil) {
         let operation = stored.operation
         let body = try? Body(decoding: operation)
         let written = Instant(operation.time.milliseconds)
@@ -18,6 +19,7 @@ extension HistoryEntry {
         hash = "\(stored.hash)"
         scope = operation.scope.map(\.rawValue)
         seen = operation.seen.texts
+        isVoid = ticket?.isVoid(operation.dot) == true ? true : nil
     }
 }
 
@@ -81,6 +83,11 @@ extension Body {
                 [("name", body.name), ("site", body.site?.rawValue), ("ends", body.ends ? "true" : nil)]
             case .announce(let body): [("site", body.site.rawValue)]
             case .catalogDocument: []
+            case .revoke(let body):
+                [
+                    ("site", body.site.rawValue), ("replica", body.replica.description),
+                    ("last", "\(body.lastSequence)"), ("reason", body.reason),
+                ]
             }
         var result: [String: String] = [:]
         for case (let key, let value?) in pairs where !value.isEmpty { result[key] = value }
@@ -106,7 +113,7 @@ extension Body {
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument:
+            .catalogDocument, .revoke:
             return nil
         }
     }

@@ -232,6 +232,8 @@ package struct HistoryEntry: Codable, Sendable, Hashable {
     /// Scope, predecessors and version that the author had seen.
     package var scope: [String]
     package var seen: [String]
+    /// It does not count: its replica was revoked before it.
+    package var isVoid: Bool?
 }
 
 package struct TicketHistory: Codable, Sendable, Hashable {

@@ -44,7 +44,9 @@ extension TicketDetail {
         opaqueCount = summary.opaqueCount
         duplicateCount = summary.duplicateCount
         lastChange = Instant(nonzero: summary.lastChange)
-        timeline = record.operations.map(HistoryEntry.init).sorted { ($0.at, $0.arrival) < ($1.at, $1.arrival) }
+        timeline = record.operations.map { HistoryEntry($0, in: record.ticket) }.sorted {
+            ($0.at, $0.arrival) < ($1.at, $1.arrival)
+        }
     }
 }
 

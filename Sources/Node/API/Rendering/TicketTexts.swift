@@ -177,6 +177,7 @@ enum TicketTexts {
         case .watch: Phrase("关注", "watched")
         case .announce: Phrase("节点登记", "announced")
         case .catalogDocument: Phrase("目录", "catalog")
+        case .revoke: Phrase("吊销", "revoked")
         case nil: Phrase("未知操作 \(name)", "unknown \(name)")
         }
     }

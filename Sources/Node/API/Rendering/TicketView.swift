@@ -57,7 +57,10 @@ extension TicketDetail {
                     presentation.pair(TicketTexts.twins, "\(twin.number.isEmpty ? twin.id : twin.number) \(twin.title)")
                 )
             }
-            if ticket.isPending { lines.append("! " + say(TicketTexts.pending)) }
+            if ticket.isPending {
+                let isVoid = ticket.timeline.contains { $0.kind == "open" && $0.isVoid == true }
+                lines.append("! " + say(isVoid ? RevocationTexts.voidOpening : TicketTexts.pending))
+            }
             if ticket.isFrozen { lines.append("! " + say(TicketTexts.frozen)) }
             if let arbiter = ticket.lockedToArbiter { lines.append("! \(arbiter): " + say(TicketTexts.locked)) }
             return lines.map(TextLayout.plain)
@@ -223,6 +226,7 @@ extension HistoryEntry {
         case "feedback", "close": parts = [detail("text"), detail("reason"), details["score"].map { "★\($0)" } ?? ""]
         default: parts = ["text", "note", "reason", "tag", "name"].map(detail)
         }
-        return ([verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
+        let mark = isVoid == true ? ["✗ " + presentation.phrase(RevocationTexts.void)] : []
+        return (mark + [verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
     }
 }

@@ -27,7 +27,7 @@ extension APIServices {
                     }
                     return TicketHistory(
                         id: "\(record.ticket.id)", number: record.number, digest: "\(record.digest)",
-                        operations: record.operations.map(HistoryEntry.init))
+                        operations: record.operations.map { HistoryEntry($0, in: record.ticket) })
                 })
         }
     }
