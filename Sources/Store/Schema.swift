@@ -14,6 +14,7 @@ enum Schema {
             try db.execute(sql: search)
             try db.execute(sql: node)
         }
+        migrator.registerMigration("personal keys") { db in try db.execute(sql: PersonalKeySchema.tables) }
         return migrator
     }()
 

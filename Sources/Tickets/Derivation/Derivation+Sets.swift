@@ -79,7 +79,8 @@ extension Derivation {
                 let twin = EntityID(type: type, high: event.entityHigh, low: event.entityLow)
                 if twin != ticket.id, !summary.twins.contains(twin) { summary.twins.append(twin) }
             case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
-                .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument:
+                .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument,
+                .proposeErasure, .confirmErasure:
                 continue
             }
         }

@@ -3,9 +3,10 @@ internal import Store
 internal import Tickets
 
 extension HistoryEntry {
-    init(_ stored: StoredOperation) {
+    /// - Parameter record: of its ticket, which has the keys; nil leaves personal values out.
+    init(_ stored: StoredOperation, in record: TicketRecord?) {
         let operation = stored.operation
-        let body = try? Body(decoding: operation)
+        let body = record.map { $0.body(of: operation) } ?? (try? Body(decoding: operation))
         let written = Instant(operation.time.milliseconds)
         let happened = body?.occurrence.map { Instant($0.milliseconds) }
         dot = "\(operation.dot)"
@@ -15,6 +16,7 @@ extension HistoryEntry {
         kind = Kind(operation.kind)?.apiName ?? "kind\(operation.kind.rawValue)"
         author = AuthorFacts(operation.author)
         details = body?.details ?? [:]
+        withheld = body?.sealed.flatMap { record?.withheld($0) }?.rawValue
         hash = "\(stored.hash)"
         scope = operation.scope.map(\.rawValue)
         seen = operation.seen.texts
@@ -81,6 +83,9 @@ extension Body {
                 [("name", body.name), ("site", body.site?.rawValue), ("ends", body.ends ? "true" : nil)]
             case .announce(let body): [("site", body.site.rawValue)]
             case .catalogDocument: []
+            case .proposeErasure(let body):
+                [("reason", body.reason), ("keys", body.keys.map(\.description).joined(separator: ","))]
+            case .confirmErasure(let body): [("proposal", body.proposal.description)]
             }
         var result: [String: String] = [:]
         for case (let key, let value?) in pairs where !value.isEmpty { result[key] = value }
@@ -101,13 +106,26 @@ extension Body {
             case .channel: return .text(body.channel)
             case .promisedTime: return body.promised.map { .number($0) }
             case .customer: return body.customer.map { .text($0.description) }
-            case .customerLabel: return .text(body.customerLabel)
+            case .customerLabel: return body.sealedCustomerLabel.map { .sealed($0) } ?? .text(body.customerLabel)
             default: return nil
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument:
+            .catalogDocument, .proposeErasure, .confirmErasure:
             return nil
+        }
+    }
+}
+
+extension Body {
+    /// The value in it that is sealed, also after it went by the keys that are here.
+    var sealed: SealedValue? {
+        switch self {
+        case .open(let body): return body.sealedCustomerLabel
+        case .setField(let body):
+            if case .sealed(let sealed) = body.value { return sealed }
+            return nil
+        default: return nil
         }
     }
 }
@@ -117,6 +135,7 @@ extension SetFieldBody.Value {
     func text(for field: Field) -> String {
         switch self {
         case .text(let text): return text
+        case .sealed: return ""
         case .number(let number):
             if field == .urgency {
                 return UInt8(exactly: number).flatMap(Urgency.init)?.apiName ?? "\(number)"
