@@ -42,6 +42,8 @@ extension SyncSession.Effect {
         case .answerAudit: "answer audit"
         case .compareAudit: "compare audit"
         case .recover(let reason, let common): "recover \(reason) \(common.map(String.init) ?? "")"
+        case .send(.heads(let heads)): "heads \(heads.count)"
+        case .takeHeads(let heads): "take heads \(heads.count)"
         case .close(let code, _): "close \(code)"
         case .notice(.established): "established"
         case .notice(.receivedEverything): "received everything"
@@ -132,6 +134,29 @@ extension [SyncSession.Effect] {
         return session
     }
 
+    @Test(
+        "keys go before the batch that needs them, once a session, and come with it; a peer that knows none gets none")
+    func keysBesideBatches() throws {
+        let key = PersonalKeyEntry(
+            PersonalKey(
+                subject: EntityID(type: .customer, high: 1, low: 1), secret: [UInt8](repeating: 1, count: 32)))
+        var session = Self.established()
+        var batch = try #require(Self.own.batch(after: 0))
+        batch.keys = [key]
+        #expect(
+            session.batchRead(.backlog, batch).map(\.words).prefix(2) == ["1 keys for a batch", "batch backlog 0–3"])
+        var next = try #require(Self.own.batch(after: 3))
+        next.keys = [key]
+        #expect(session.batchRead(.backlog, next).map(\.words).first == "batch backlog 3–5", "it has been sent")
+        #expect(session.erasuresRead([key]).isEmpty)
+        #expect(session.keysAnswered([key]).map(\.words) == ["1 keys"], "asked for, it is sent again")
+        #expect(session.request([key.id]).map(\.words) == ["ask for 1 keys"])
+        #expect(session.handle(.keys([key], beforeBatch: false), now: Self.at(2)).map(\.words) == ["save 1 keys"])
+        #expect(session.handle(.keys([key], beforeBatch: true), now: Self.at(2)).isEmpty)
+        #expect(session.handle(.keyRequest([key.id]), now: Self.at(2)).map(\.words) == ["answer 1 keys"])
+        #expect(session.handle(.keyRequest([key.id]), now: Self.at(2)).isEmpty, "one at a time")
+    }
+
     /// A session whose feed is delivered, or empty.
     static func live() -> SyncSession {
         var session = met()
@@ -149,6 +174,25 @@ extension [SyncSession.Effect] {
             lane: lane, start: feed.cursor(at: start, from: min(origin, start)),
             end: feed.cursor(at: end, from: min(origin, start)), operations: operations,
             hashes: operations.map { hasher.hash($0) }, remaining: UInt64(feed.operations.count - end), wireBytes: 100)
+    }
+
+    @Test("heads go out in messages of bounded size, and to nobody who speaks the version before them")
+    func heads() {
+        let heads = (1...UInt64(HeadLimits.headsMax) + 1).map { sequence in
+            SignedHead(replica: ReplicaID(3), sequence: sequence, chain: .zero, time: 1, certificateChain: "")
+        }
+        #expect(Self.started().headsRead(heads).isEmpty)
+        #expect(Self.established().headsRead(heads).isEmpty, "the peer of these tests speaks version 1")
+        var session = Self.started()
+        _ = session.handle(Self.hello(version: 2), now: Self.at(1))
+        #expect(session.handle(.heads(heads), now: Self.at(1)).isEmpty, "not before it is known who speaks")
+        _ = session.identified(Self.standing())
+        _ = session.handle(Self.resume(), now: Self.at(1))
+        _ = session.vouched(
+            SyncSession.Resumption(cursor: FeedCursor(feed: Self.own.name), head: 0, headCount: 0))
+        #expect(session.headsRead(heads).words == ["heads \(HeadLimits.headsMax)", "heads 1"])
+        #expect(session.headsRead([]).isEmpty)
+        #expect(session.handle(.heads(heads), now: Self.at(2)).words == ["take heads \(heads.count)"])
     }
 
     @Test("an audit waits until the rest of a backlog is small, and not longer than its limit")

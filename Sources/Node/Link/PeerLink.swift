@@ -30,6 +30,8 @@ struct PeerLink {
         case audit(RangeAudit.Purpose)
         case heal([Dot])
         case auditAnswered(AuditReply, [StoredOperation], [PersonalKeyEntry])
+        /// With the change of the last of them.
+        case headsRead([SignedHead], through: Int64)
         case auditCompared(AuditComparison)
         case tick
         case failed(ByeCode, String)
@@ -54,6 +56,8 @@ struct PeerLink {
     static let tickMilliseconds = 500
     /// Ticks between two looks for damaged rows that the peer may heal.
     static let healTicks = 120
+    /// Ticks between two looks for heads to pass on.
+    static let headTicks = 10
     /// Between two looks at an apply queue that is full.
     static let fullQueuePauseMilliseconds = 20
     /// How long queued frames may take to go out once the session is over.

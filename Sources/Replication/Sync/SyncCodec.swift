@@ -103,6 +103,7 @@ package enum SyncCodec {
             wire.auditDone.isRepaired = isRepaired
         case .keys(let entries, let beforeBatch): wire.keys = WireKeys(entries, beforeBatch: beforeBatch)
         case .keyRequest(let ids): wire.keyRequest = WireKeyRequest(ids)
+        case .heads(let heads): wire.heads.heads = heads.map(WireSignedHead.init)
         case .bye(let code, let reason):
             wire.bye.code = code.rawValue
             wire.bye.reason = String(decoding: reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
@@ -178,6 +179,7 @@ package struct SyncDecoder: ~Copyable {
             return .auditDone(found: done.found, unresolved: done.unresolved, isRepaired: done.isRepaired)
         case .keys(let keys): return .keys(try keys.entries(), beforeBatch: keys.beforeBatch)
         case .keyRequest(let request): return .keyRequest(try request.names())
+        case .heads(let heads): return .heads(try [SignedHead](heads))
         case .bye(let bye):
             let reason = String(decoding: bye.reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
             return .bye(ByeCode(rawValue: bye.code) ?? .unspecified, reason: reason)

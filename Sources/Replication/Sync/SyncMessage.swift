@@ -16,6 +16,8 @@ package enum SyncMessage: Sendable {
     /// For the batch that comes next, or on their own.
     case keys([PersonalKeyEntry], beforeBatch: Bool)
     case keyRequest([PersonalKeyID])
+    /// What nodes have signed of their own histories.
+    case heads([SignedHead])
     case bye(ByeCode, reason: String)
 
     package struct Hello: Hashable, Sendable {
