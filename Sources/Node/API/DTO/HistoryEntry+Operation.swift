@@ -40,7 +40,7 @@ extension Body {
                 [
                     ("title", body.title), ("body", body.body), ("category", body.category),
                     ("urgency", body.urgency == .unknown ? nil : body.urgency.apiName),
-                    ("customer", body.customerLabel), ("channel", body.channel), ("number", body.number),
+                    ("customer", Masking.mask(body.customerLabel)), ("channel", body.channel), ("number", body.number),
                     ("department", body.department), ("site", body.site?.rawValue),
                     ("promised", instant(body.promised)),
                     ("firstContact", instant(body.firstContact)),
@@ -131,10 +131,13 @@ extension Body {
 }
 
 extension SetFieldBody.Value {
-    /// As people read and write it: instants in ISO-8601, urgency by name.
+    /// Nil for a value that can be read.
+    var sealed: SealedValue? { if case .sealed(let sealed) = self { sealed } else { nil } }
+
+    /// As people read and write it: instants in ISO-8601, urgency by name; of telephone numbers the middle is hidden.
     func text(for field: Field) -> String {
         switch self {
-        case .text(let text): return text
+        case .text(let text): return Masking.maskedFields.contains(field) ? Masking.mask(text) : text
         case .sealed: return ""
         case .number(let number):
             if field == .urgency {

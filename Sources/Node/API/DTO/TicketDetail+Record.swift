@@ -84,7 +84,7 @@ extension TicketDetail.FieldEntry {
                 at: Instant(body.occurrence?.milliseconds ?? operation.time.milliseconds),
                 author: operation.author.name, site: operation.author.site.rawValue,
                 isDisplayed: dot == state.displayed,
-                withheld: body.sealed.map { record.withheld($0).rawValue })
+                withheld: value.sealed.map { record.withheld($0).rawValue })
         }
         self.init(
             field: state.field.apiName, isConflict: state.writes.count > 1,
