@@ -104,6 +104,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             logger.notice("the certificate has been renewed")
         }
         await node.writeProjection()
+        await node.scrubErasedSoon()
         do {
             try await serve()
         } catch {

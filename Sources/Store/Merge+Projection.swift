@@ -40,6 +40,8 @@ extension Merge {
         var isDirty = false
         /// Counts how often that has changed.
         var turn = 0
+        /// Keys that something of it is known to be sealed under.
+        var sealedUnder: Set<PersonalKeyID> = []
         /// What it counts for in the working set.
         var events = 0
 
@@ -140,6 +142,9 @@ extension Merge {
             }
             try writeOverdue()
         }
+        // Their entities have rows now, by which operations are read.
+        for work in asked { try judgeErasures(on: work) }
+        asked.removeAll()
         try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
         try setProjectionCursor(cache.works.oldestDirty()?.arrival)
         cache.works.trim()

@@ -18,17 +18,22 @@ package struct MergeBatch: Sendable {
     package let hashes: [ContentHash]
     /// What tickets take from the bodies: read here and not within the transaction, which others wait for.
     let readings: [OperationReading]
+    /// Keys that have come with them, or were made for them.
+    let keys: [PersonalKeyEntry]
     /// What it takes in memory, about.
     package let memoryBytes: Int
 
     /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
     private static let operationMemoryBytes = 640
 
-    package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
+    package init(
+        source: BatchSource, operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = []
+    ) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         self.source = source
         self.operations = operations
         self.hashes = hashes
+        self.keys = keys
         readings = operations.map { OperationReading($0) }
         memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
@@ -43,6 +48,8 @@ package struct MergeResult: Sendable {
     package var parkedCount = 0
     /// A revocation is among the operations, or has come into force with them.
     package var hasRevocations = false
+    /// Keys that were held and are erased.
+    package var erasedCount = 0
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
     package var advancedPeers: [PeerID] = []
@@ -85,6 +92,10 @@ struct Merge: ~Copyable {
     var rollup = RollupDelta()
     /// What is void has to be worked out again.
     var mayVoid = false
+    /// Entities on which somebody has asked for an erasure, or agreed to one.
+    var asked: [Work] = []
+    /// Keys of the batch in hand.
+    var offered: [PersonalKeyID: PersonalKeyEntry] = [:]
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
     var result = MergeResult()
@@ -112,10 +123,12 @@ struct Merge: ~Copyable {
             source = peer
             try save(place, from: peer)
         }
+        for key in batch.keys { offered[key.id] = key }
         for index in batch.operations.indices {
             try append(
                 batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source)
         }
+        if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }
 
     private mutating func append(
@@ -144,7 +157,13 @@ struct Merge: ~Copyable {
         if cache.hasParked { try forgetParked(operation.dot, hash) }
         apply(
             operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
+        if let key = reading.sealedUnder { try noteUse(of: key, in: work, source: source) }
         try feed(operation, arrival: arrival, work: work, source: source)
+        let isAbout =
+            operation.kind == Kind.proposeErasure.operationKind || operation.kind == Kind.confirmErasure.operationKind
+        if isAbout, !replica.isVoid(operation.dot.sequence, hash) {
+            asked.append(work)
+        }
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
             replica.site = operation.author.site
             replica.isChanged = true

@@ -84,8 +84,10 @@ final class WriterCache {
     /// The projection holds the operations up to this arrival; nil if it holds all.
     var projectionCursor: Int64?
     let statements: WriterStatements
+    let personalKeys: PersonalKeyTable
 
-    init(_ db: Database) throws {
+    init(_ db: Database, disk: DiskKey) throws {
+        personalKeys = try PersonalKeyTable(db, disk: disk)
         statements = try WriterStatements(db)
         hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
         hasDiscarded = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM discarded)") ?? false

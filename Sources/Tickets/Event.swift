@@ -19,6 +19,8 @@ struct EventDraft {
     var row: UInt64 = 0
     /// What an `open` gives the ticket to be called by; read from the operation, not kept in the state.
     var label: String?
+    /// The key of its sealed value; like the value itself not kept in the state.
+    var sealedUnder: PersonalKeyID?
 
     /// A short text as the state keeps it; nil for one that is too long and stays in its operation.
     static func code(_ text: String) -> String? {

@@ -133,6 +133,20 @@ package struct Ticket: Hashable, Sendable {
         return events.last { $0.replica == UInt32(index) }?.sequence ?? 0
     }
 
+    /// The customer that it was opened for; of several openings the lowest dot's. Nil if it names none.
+    package var customer: EntityID? {
+        for event in events where event.known == .open {
+            guard let type = EntityType(rawValue: event.entityType), type == .customer else { continue }
+            return EntityID(type: type, high: event.entityHigh, low: event.entityLow)
+        }
+        return nil
+    }
+
+    /// Operations of these kinds, ascending.
+    package func dots(of kinds: Set<Kind>) -> [Dot] {
+        events.indices.filter { events[$0].known.map(kinds.contains) ?? false }.map(dot(at:))
+    }
+
     /// Everything that is shown of the ticket and does not depend on the present time.
     /// - Parameter bounceLimit: at so many bounces in a cycle it locks to its arbiter; from the catalog.
     package func summary(bounceLimit: Int = Catalog.bounceLimitStandard) -> TicketSummary {

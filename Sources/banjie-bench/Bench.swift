@@ -21,7 +21,7 @@ internal import Foundation
 /// their median, with the smallest and largest. Absolute times on a shared machine move threefold, ratios hold.
 /// A ratio above 1 means that Banjie takes less time than the other.
 ///
-/// By themselves stand *catchUp* (see `CatchUp`; there a ratio says how many times longer Banjie takes), *memory* (see
+/// By themselves stand *sealing* (see `Sealing`), *catchUp* (see `CatchUp`; there a ratio says how many times longer Banjie takes), *memory* (see
 /// `Backlog`) and *idle* (see `IdleConnections`).
 ///
 /// Bytes on the wire are those of the messages with their lengths; HTTP/2 and TLS add about 0.3 %. Memory is the
@@ -39,7 +39,7 @@ struct Bench: AsyncParsableCommand {
         subcommands: [Peer.self])
 
     enum Part: String, CaseIterable {
-        case sync, batch, single, idle, catchUp, memory, postgres
+        case sync, batch, single, idle, sealing, catchUp, memory, postgres
 
         static let usual: Set<Part> = [.sync, .batch, .single, .idle]
         /// Those that share the rounds and the workload.
@@ -67,7 +67,7 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Seed of the workload.") var seed: UInt64 = 20_260_101
     @Option(
         help:
-            "Parts to measure, with commas: sync, batch, single, idle, catchUp, memory, postgres (which takes sync along)."
+            "Parts to measure, with commas: sync, batch, single, idle, sealing, catchUp, memory, postgres (which takes sync along)."
     )
     var only: String?
     @Flag(help: "Every part, the long ones too.") var all = false
@@ -111,6 +111,11 @@ struct Bench: AsyncParsableCommand {
             var idle = try await IdleConnections(root: root, count: children)
             for _ in 1...rounds { try idle.run() }
             results.idle = idle.outcome
+        }
+        if parts.contains(.sealing) {
+            let count = quick ? min(operations, 20_000) : operations
+            let workload = Workload(operations: count, tickets: tickets ?? max(1, count / 10), seed: seed)
+            results.sealing = try Sealing(root: root, workload: workload, seed: seed).run(rounds: rounds)
         }
         try await measureBases(parts, root: root, &results)
         print(try json ? results.json() : results.table())

@@ -30,6 +30,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addMaintenanceRoutes(to: group)
     services.addImportRoutes(to: group)
     services.addBundleRoutes(to: group)
+    services.addCustomerRoutes(to: group)
     return router
 }
 

@@ -28,7 +28,7 @@ struct OperationTexts {
 
     /// When it happened: an import tells, else the operation's own time.
     private func instant(_ operation: Operation) -> Int64 {
-        (try? Body(decoding: operation))?.occurrence?.milliseconds ?? operation.time.milliseconds
+        record.body(of: operation)?.occurrence?.milliseconds ?? operation.time.milliseconds
     }
 
     private func row(_ operation: Operation) -> HistoryRow {
@@ -40,7 +40,7 @@ struct OperationTexts {
             time: words.time(operation.time.milliseconds), kind: "", kindClass: "unknown",
             author: author.role == .system ? words["role_system"] : author.name, place: place, text: "",
             hasText: false)
-        guard let body = try? Body(decoding: operation) else {
+        guard let body = record.body(of: operation) else {
             row.kind = words.filled("kind_unknown", String(operation.kind.rawValue))
             return row
         }
@@ -59,7 +59,7 @@ struct OperationTexts {
     private func text(_ body: Body) -> String {
         switch body {
         case .open(let open): joined([open.title, open.body])
-        case .setField(let set): "\(words.field(set.field)) → \(words.value(set.value, of: set.field))"
+        case .setField(let set): "\(words.field(set.field)) → \(words.value(set.value, of: set.field, in: record))"
         case .transfer(let transfer):
             joined([
                 "\(words.variant(transfer.variant)) → \(words.department(transfer.department)) · \(transfer.site)",
@@ -84,7 +84,8 @@ struct OperationTexts {
         case .announce(let announce): announce.site.rawValue
         case .catalogDocument(let document): document.name
         case .revoke(let revoke): revoke.reason
-        case .delivered, .accept, .acknowledgeChase: ""
+        case .proposeErasure(let proposal): proposal.reason
+        case .delivered, .accept, .acknowledgeChase, .confirmErasure: ""
         }
     }
 

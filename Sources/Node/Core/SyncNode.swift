@@ -36,6 +36,7 @@ package actor SyncNode {
     /// Sessions remembered because a batch of theirs has failed.
     static let failedSessionsMax = 4_096
     private var isEpochPlanned = false
+    private var isScrubPlanned = false
     /// By the clock that never steps.
     private var lastMerge: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
@@ -51,7 +52,7 @@ package actor SyncNode {
         reader = writer.reader
         identity = writer.reader.identity
         isCaughtUp = writer.reader.identity.parent == nil
-        let replica = try Replica(writer: writer)
+        let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
             let effects = try replica.reissuePending(now: clock.now())
@@ -177,7 +178,8 @@ package actor SyncNode {
         _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID, in session: UInt64,
         completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
-        let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
+        let merge = MergeBatch(
+            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys)
         let entry = ApplyQueue.Entry(
             batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
             isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair,
@@ -313,12 +315,84 @@ package actor SyncNode {
                 metadata: ["count": "\(effects.parkedCount)"])
         }
         if effects.hasRevocations { revocations.read(reader, logger) }
+        if effects.erasedCount > 0 { scrubErasedSoon() }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
         if isLocal {
             advanceSearchSoon()
             saveEpochSoon()
         }
+    }
+
+    // MARK: Personal data
+
+    /// The customer of a telephone number: the same at every node of the province.
+    /// - Throws: `StoreError.file` at a node without the province's key.
+    nonisolated func customer(_ number: CustomerNumber) throws -> EntityID {
+        EntityID(customer: number, provinceKey: try KeyFolder(reader.folder).provinceKey())
+    }
+
+    /// Between two looks at whether a reader still holds on to the log that erased keys lie in.
+    static let scrubDelayMilliseconds: Int64 = 500
+
+    /// What a peer says of keys, without operations.
+    func saveKeys(_ entries: [PersonalKeyEntry], from id: PeerID) throws {
+        follow(ReplicaEffects(try replica.writer.saveKeys(entries, from: id, now: clock.now())), isLocal: false)
+    }
+
+    /// Whatever a process before this one has not come to.
+    package func scrubErasedSoon() {
+        guard !isScrubPlanned else { return }
+        isScrubPlanned = !scrubErased()
+        guard isScrubPlanned else { return }
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.scrubDelayMilliseconds))
+            await self?.scrubErasedAgain()
+        }
+    }
+
+    private func scrubErasedAgain() {
+        isScrubPlanned = false
+        scrubErasedSoon()
+    }
+
+    private func scrubErased() -> Bool {
+        do {
+            return try replica.writer.scrubErased()
+        } catch {
+            logger.error("the octets of erased keys cannot be overwritten", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    /// Asks that a person be erased.
+    /// - Parameter entity: the customer, or the ticket that names none.
+    /// - Returns: the proposal's dot.
+    /// - Throws: `Refusal`, `StoreError`.
+    package func proposeErasure(
+        of entity: EntityID, keys: [PersonalKeyID], reason: String, by author: Author
+    ) throws -> Dot {
+        let body = try Erasure.propose(keys, reason: reason, by: author)
+        return try appendErasure(.proposeErasure(body), to: entity, by: author)
+    }
+
+    /// Agrees to it: the keys are gone with the commit.
+    @discardableResult
+    package func confirmErasure(_ proposal: Dot, by author: Author) throws -> Dot {
+        guard let operation = try reader.operation(proposal) else { throw Refusal.noSuchProposal }
+        let body = try Erasure.confirm(
+            proposal, among: try reader.erasureOperations(on: operation.entity), by: author)
+        return try appendErasure(.confirmErasure(body), to: operation.entity, by: author)
+    }
+
+    private func appendErasure(_ body: Body, to entity: EntityID, by author: Author) throws -> Dot {
+        var dot: Dot?
+        let effects = try replica.appending(now: clock.now()) { transaction in
+            dot = try transaction.append(body, to: entity, author: author)
+        }
+        follow(effects, isLocal: true)
+        guard let dot else { preconditionFailure("what is appended has a dot") }
+        return dot
     }
 
     // MARK: Epoch

@@ -137,7 +137,7 @@ extension TicketDetail {
                 field.values.first.map { value in
                     "  "
                         + TextLayout.plain(
-                            presentation.pair(TicketTexts.field(field.field), shown(value.value, field.field)))
+                            presentation.pair(TicketTexts.field(field.field), shown(value, field.field)))
                 }
             }
             if let body = ticket.fields.first(where: { $0.field == "body" && !$0.isConflict })?.values.first {
@@ -146,8 +146,10 @@ extension TicketDetail {
             return titled(TicketTexts.fields, lines)
         }
 
-        private func shown(_ value: String, _ field: String) -> String {
-            switch field {
+        private func shown(_ entry: TicketDetail.FieldValue, _ field: String) -> String {
+            if let withheld = entry.withheld { return say(TicketTexts.withheld(withheld)) }
+            let value = entry.value
+            return switch field {
             case "urgency": say(TicketTexts.urgency(value))
             case "occurrenceTime", "expectedResolutionTime", "promisedTime":
                 Instant(value).map { presentation.time($0) } ?? value
@@ -217,7 +219,9 @@ extension HistoryEntry {
         switch kind {
         case "open": parts = [detail("title"), detail("department")]
         case "setField":
-            parts = ["\(presentation.phrase(TicketTexts.field(detail("field")))) = \(detail("value"))"]
+            parts = [
+                "\(presentation.phrase(TicketTexts.field(detail("field")))) = \(withheld.map { presentation.phrase(TicketTexts.withheld($0)) } ?? detail("value"))"
+            ]
         case "transfer":
             verb = presentation.phrase(TicketTexts.variant(details["variant"]))
             parts = ["→ \(detail("department"))@\(detail("site"))", detail("reason"), detail("note")]
