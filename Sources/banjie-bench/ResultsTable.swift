@@ -37,7 +37,7 @@ extension Results {
                     "", postgres.spreadBacklog,
                     String(format: "as a backlog, %.0f operations/s", postgres.backlogOperationsPerSecond.median)))
         }
-        lines += catchUp(output) + backlogs(output) + idle(output)
+        lines += catchUp(output) + backlogs(output) + idle(output) + hostile(output)
         return (lines + remarks).joined(separator: "\n")
     }
 
@@ -100,6 +100,25 @@ extension Results {
                 + String(
                     format: "%.1f KiB [%.1f..%.1f] of %d; the parent %.1f MiB before, %.1f after", idle.kibibytes,
                     idle.spread.min, idle.spread.max, idle.connections, idle.parentBeforeMiB, idle.parentAfterMiB)
+        ]
+    }
+
+    private func hostile(_ output: Output) -> [String] {
+        guard let hostile = output.hostile else { return [] }
+        func line(_ name: String, _ attack: Hostile.Attack, _ rest: String) -> String {
+            Self.row(
+                name, attack.slowdown,
+                String(
+                    format: "as long; %+.1f MiB [%.1f..%.1f]; ", attack.extraMiB.median, attack.extraMiB.min,
+                    attack.extraMiB.max) + rest)
+        }
+        return [
+            line(
+                "half-open", hostile.halfOpen,
+                "\(Hostile.handshakes) handshakes at a time, \(hostile.halfOpen.connections) in all"),
+            line(
+                "control frames", hostile.controlFrames,
+                "\(hostile.controlFrames.frames) over \(hostile.controlFrames.connections) connections"),
         ]
     }
 
