@@ -242,6 +242,26 @@ enum Schema {
             created INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
 
+        -- What nodes have signed of their own histories, the latest of each incarnation, this one's among them. `key` is the
+        -- public key that all of an incarnation's heads have to be signed with. `checked_*`: up to where the log here was
+        -- found to agree. `change` counts up with every row that is written, for whoever passes heads on.
+        CREATE TABLE head (
+            replica INTEGER PRIMARY KEY,
+            site TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            chain BLOB NOT NULL,
+            time INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            certificate TEXT NOT NULL,
+            signature BLOB NOT NULL,
+            checked_sequence INTEGER NOT NULL DEFAULT 0,
+            checked_chain BLOB NOT NULL DEFAULT (zeroblob(32)),
+            state INTEGER NOT NULL DEFAULT 0,
+            since INTEGER NOT NULL,
+            change INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX head_change ON head (change);
+
         -- Codes that let an office join, by the hash of their secret; used once.
         CREATE TABLE enrolment (
             token BLOB PRIMARY KEY,

@@ -120,7 +120,7 @@ private struct IdleChild: ~Copyable {
             case .readAnnouncements: waiting += session.repairRead([], hashes: [], forAudit: false)
             case .readForRepair: waiting += session.repairRead([], hashes: [], forAudit: true)
             case .apply(let batch, _): waiting += session.applied(batch.lane, batch.end)
-            case .saveReceived, .saveAcknowledged, .notice: break
+            case .saveReceived, .saveAcknowledged, .takeHeads, .notice: break
             case .sendBatch, .answerAudit, .compareAudit, .recover:
                 throw BenchError("a session without operations was asked for some")
             case .close(_, let reason): throw BenchError("a child's session ended: \(reason)")

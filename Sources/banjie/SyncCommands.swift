@@ -7,7 +7,7 @@ struct SyncCommands: AsyncParsableCommand {
         commandName: "sync", abstract: say("与对端的同步", "Sync with the peers"),
         subcommands: [
             SyncStatusCommand.self, SyncNow.self, SyncPause.self, SyncResume.self, SyncVerify.self,
-            SyncRepair.self, SyncExplain.self, SyncForget.self, BundleCommands.self,
+            SyncRepair.self, SyncExplain.self, SyncHeads.self, SyncForget.self, BundleCommands.self,
         ])
 }
 

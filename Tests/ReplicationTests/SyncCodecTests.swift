@@ -92,6 +92,11 @@ import Testing
                     ], isCut: true))),
         .auditReply(AuditReply(number: 4, content: .sent(2))), .auditCall,
         .auditDone(found: 3, unresolved: 1, isRepaired: true),
+        .heads([
+            SignedHead(
+                replica: ReplicaID(5), sequence: 9, chain: feed.cursor(at: 9).digest.sum, time: 1_800_000_000_000,
+                certificateChain: "-----BEGIN CERTIFICATE-----", signature: [0x30, 1, 2])
+        ]), .heads([]),
         .clock(originMilliseconds: 1_800_000_000_000, echoMilliseconds: 0), .bye(.paused, reason: "管理员暂停"),
     ]
 

@@ -38,6 +38,8 @@ extension SyncSession.Effect {
         case .answerAudit: "answer audit"
         case .compareAudit: "compare audit"
         case .recover(let reason, let common): "recover \(reason) \(common.map(String.init) ?? "")"
+        case .send(.heads(let heads)): "heads \(heads.count)"
+        case .takeHeads(let heads): "take heads \(heads.count)"
         case .close(let code, _): "close \(code)"
         case .notice(.established): "established"
         case .notice(.receivedEverything): "received everything"
@@ -145,6 +147,25 @@ extension [SyncSession.Effect] {
             lane: lane, start: feed.cursor(at: start, from: min(origin, start)),
             end: feed.cursor(at: end, from: min(origin, start)), operations: operations,
             hashes: operations.map { hasher.hash($0) }, remaining: UInt64(feed.operations.count - end), wireBytes: 100)
+    }
+
+    @Test("heads go out in messages of bounded size, and to nobody who speaks the version before them")
+    func heads() {
+        let heads = (1...UInt64(HeadLimits.headsMax) + 1).map { sequence in
+            SignedHead(replica: ReplicaID(3), sequence: sequence, chain: .zero, time: 1, certificateChain: "")
+        }
+        #expect(Self.started().headsRead(heads).isEmpty)
+        #expect(Self.established().headsRead(heads).isEmpty, "the peer of these tests speaks version 1")
+        var session = Self.started()
+        _ = session.handle(Self.hello(version: 2), now: Self.at(1))
+        #expect(session.handle(.heads(heads), now: Self.at(1)).isEmpty, "not before it is known who speaks")
+        _ = session.identified(Self.standing())
+        _ = session.handle(Self.resume(), now: Self.at(1))
+        _ = session.vouched(
+            SyncSession.Resumption(cursor: FeedCursor(feed: Self.own.name), head: 0, headCount: 0))
+        #expect(session.headsRead(heads).words == ["heads \(HeadLimits.headsMax)", "heads 1"])
+        #expect(session.headsRead([]).isEmpty)
+        #expect(session.handle(.heads(heads), now: Self.at(2)).words == ["take heads \(heads.count)"])
     }
 
     @Test("an audit waits until the rest of a backlog is small, and not longer than its limit")

@@ -136,6 +136,7 @@ final class StoreEnd {
                 try writer.catchUpProjection()
                 perform(session.auditCompared(try reader.compare(reply, with: request, for: id)))
             }
+        case .takeHeads: break
         case .recover(let reason, let common): recovery = (reason, common)
         case .notice(let notice): notices.append(notice)
         case .close(let code, let reason): closed = (code, reason)

@@ -23,6 +23,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addConflictRoutes(to: group)
     services.addSyncRoutes(to: group)
     services.addAuditRoutes(to: group)
+    services.addHeadRoutes(to: group)
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)
     services.addMaintenanceRoutes(to: group)

@@ -14,6 +14,8 @@ struct LinkLoop: ~Copyable {
     private var id: PeerID?
     private var unsaved: FeedCursor?
     private var ticks = 0
+    /// Change of the last head that was passed on.
+    private var headChange: Int64 = 0
     /// Tells the batches of this session from those of the next.
     private let number = UInt64.random(in: 1...UInt64.max)
     private(set) var ending = PeerLink.Ending(code: .unspecified, reason: "cancelled", wasEstablished: false)
@@ -62,10 +64,14 @@ struct LinkLoop: ~Copyable {
             effects = session.auditAnswered(reply, operations: stored.map(\.operation), hashes: stored.map(\.hash))
         case .auditCompared(let comparison): effects = session.auditCompared(comparison)
         case .heal(let dots): effects = session.heal(dots)
+        case .headsRead(let heads, let change):
+            headChange = change
+            effects = session.headsRead(heads)
         case .tick:
             effects = session.tick(now: moment())
             ticks += 1
             if ticks % PeerLink.healTicks == 0 { healWhatIsDamaged() }
+            if ticks % PeerLink.headTicks == 0 { passHeadsOn() }
             await save()
         case .failed(let code, let reason), .stopped(let code, let reason): effects = session.close(code, reason)
         case .streamEnded(let reason):
@@ -128,6 +134,7 @@ struct LinkLoop: ~Copyable {
                 }
             case .compareAudit(let reply, let request):
                 askWhole { .auditCompared(try $0.compare(reply, with: request, for: $1)) }
+            case .takeHeads(let heads): takeHeads(heads)
             case .recover(let reason, let common): recover(reason, common: common)
             case .notice(let notice): take(notice)
             case .close(let code, let reason):
@@ -265,6 +272,36 @@ struct LinkLoop: ~Copyable {
         }
     }
 
+    /// Upward and among siblings: heads of what lies below, and of this node.
+    private func passHeadsOn() {
+        guard link.role != .child else { return }
+        let (link, feed, change) = (link, feed, headChange)
+        Task {
+            do {
+                try await link.supervisor.heads.refreshOwn()
+                let records = try await link.access.run { try link.node.reader.heads(after: change) }
+                guard let last = records.last else { return }
+                feed.yield(.headsRead(records.map(\.head), through: last.change))
+            } catch {
+                link.logger.error("signed heads cannot be passed on", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func takeHeads(_ heads: [SignedHead]) {
+        // What comes from above is not this node's to judge.
+        guard link.role != .parent else { return }
+        let link = link
+        let site = link.role == .sibling ? nil : link.site
+        Task {
+            do {
+                try await link.supervisor.heads.take(heads, from: site, access: link.access)
+            } catch {
+                link.logger.error("signed heads cannot be taken in", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
     private func recover(_ reason: IncarnationReason, common: UInt64?) {
         let (link, role) = (link, link.role)
         link.logger.error(
@@ -294,7 +331,7 @@ struct LinkLoop: ~Copyable {
                 let node = link.node
                 Task { await node.setCaughtUp(true) }
             }
-        case .deliveredEverything: break
+        case .deliveredEverything: passHeadsOn()
         case .clockOffset(let offset, let roundTrip):
             update { status in
                 status.clockOffsetMilliseconds = offset

@@ -24,6 +24,7 @@ actor LinkSupervisor {
         var replica: ReplicaID?
     }
 
+    nonisolated let heads: HeadKeeper
     private let node: SyncNode
     private let keys: KeyFolder
     private let configuration: NodeConfiguration
@@ -39,6 +40,7 @@ actor LinkSupervisor {
     init(node: SyncNode, keys: KeyFolder, configuration: NodeConfiguration, logger: Logger) {
         self.node = node
         self.keys = keys
+        heads = HeadKeeper(node: node, keys: keys, logger: logger)
         self.configuration = configuration
         self.logger = logger
     }

@@ -26,6 +26,8 @@ struct PeerLink {
         case applied(Lane, FeedCursor, bytes: Int)
         case audit(RangeAudit.Purpose)
         case heal([Dot])
+        /// With the change of the last of them.
+        case headsRead([SignedHead], through: Int64)
         case auditAnswered(AuditReply, [StoredOperation])
         case auditCompared(AuditComparison)
         case tick
@@ -51,6 +53,8 @@ struct PeerLink {
     static let tickMilliseconds = 500
     /// Ticks between two looks for damaged rows that the peer may heal.
     static let healTicks = 120
+    /// Ticks between two looks for heads to pass on.
+    static let headTicks = 10
     /// Between two looks at an apply queue that is full.
     static let fullQueuePauseMilliseconds = 20
     /// How long queued frames may take to go out once the session is over.

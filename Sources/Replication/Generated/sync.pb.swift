@@ -191,6 +191,14 @@ package nonisolated struct WireMessage: Sendable {
     set {content = .rebase(newValue)}
   }
 
+  package var heads: WireHeads {
+    get {
+      if case .heads(let v)? = content {return v}
+      return WireHeads()
+    }
+    set {content = .heads(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -208,6 +216,7 @@ package nonisolated struct WireMessage: Sendable {
     case auditCall(WireAuditCall)
     case auditDone(WireAuditDone)
     case rebase(WireRebase)
+    case heads(WireHeads)
 
   }
 
@@ -791,6 +800,46 @@ package nonisolated struct WireBye: Sendable {
   package init() {}
 }
 
+/// What nodes below the sender, and the sender itself, have signed of their own histories. From version 2 on.
+package nonisolated struct WireHeads: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var heads: [WireSignedHead] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A node's word that its incarnation's history up to a sequence is this one and no other.
+package nonisolated struct WireSignedHead: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var replica: UInt64 = 0
+
+  package var sequence: UInt64 = 0
+
+  /// The chain's hash there.
+  package var chain: Data = Data()
+
+  /// When it was signed, by the node's clock; a later head of the same history is later.
+  package var timeMilliseconds: Int64 = 0
+
+  /// The certificate of the key that signed and its issuers without the root, PEM.
+  package var certificateChain: String = String()
+
+  /// ECDSA over SHA-256 with P-256, DER.
+  package var signature: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "banjie.v1"
@@ -801,7 +850,7 @@ nonisolated extension WireLane: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Message"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0\u{1}resume\0\u{1}probe\0\u{3}probe_answer\0\u{3}audit_request\0\u{3}audit_reply\0\u{3}audit_call\0\u{3}audit_done\0\u{1}rebase\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0\u{1}resume\0\u{1}probe\0\u{3}probe_answer\0\u{3}audit_request\0\u{3}audit_reply\0\u{3}audit_call\0\u{3}audit_done\0\u{1}rebase\0\u{1}heads\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -991,6 +1040,19 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.content = .rebase(v)
         }
       }()
+      case 15: try {
+        var v: WireHeads?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .heads(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .heads(v)
+        }
+      }()
       default: break
       }
     }
@@ -1057,6 +1119,10 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
     case .rebase?: try {
       guard case .rebase(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
+    case .heads?: try {
+      guard case .heads(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
     }()
     case nil: break
     }
@@ -2119,6 +2185,91 @@ nonisolated extension WireBye: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
   package static func ==(lhs: WireBye, rhs: WireBye) -> Bool {
     if lhs.code != rhs.code {return false}
     if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireHeads: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Heads"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}heads\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.heads) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.heads.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.heads, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireHeads, rhs: WireHeads) -> Bool {
+    if lhs.heads != rhs.heads {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSignedHead: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SignedHead"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}replica\0\u{1}sequence\0\u{1}chain\0\u{3}time_milliseconds\0\u{3}certificate_chain\0\u{1}signature\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.chain) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.timeMilliseconds) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.certificateChain) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    if !self.chain.isEmpty {
+      try visitor.visitSingularBytesField(value: self.chain, fieldNumber: 3)
+    }
+    if self.timeMilliseconds != 0 {
+      try visitor.visitSingularInt64Field(value: self.timeMilliseconds, fieldNumber: 4)
+    }
+    if !self.certificateChain.isEmpty {
+      try visitor.visitSingularStringField(value: self.certificateChain, fieldNumber: 5)
+    }
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireSignedHead, rhs: WireSignedHead) -> Bool {
+    if lhs.replica != rhs.replica {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.chain != rhs.chain {return false}
+    if lhs.timeMilliseconds != rhs.timeMilliseconds {return false}
+    if lhs.certificateChain != rhs.certificateChain {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -100,6 +100,7 @@ package enum SyncCodec {
             wire.auditDone.found = found
             wire.auditDone.unresolved = unresolved
             wire.auditDone.isRepaired = isRepaired
+        case .heads(let heads): wire.heads.heads = heads.map(WireSignedHead.init)
         case .bye(let code, let reason):
             wire.bye.code = code.rawValue
             wire.bye.reason = String(decoding: reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
@@ -173,6 +174,7 @@ package struct SyncDecoder: ~Copyable {
         case .auditCall: return .auditCall
         case .auditDone(let done):
             return .auditDone(found: done.found, unresolved: done.unresolved, isRepaired: done.isRepaired)
+        case .heads(let heads): return .heads(try [SignedHead](heads))
         case .bye(let bye):
             let reason = String(decoding: bye.reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
             return .bye(ByeCode(rawValue: bye.code) ?? .unspecified, reason: reason)

@@ -13,6 +13,8 @@ package enum SyncMessage: Sendable {
     case auditReply(AuditReply)
     case auditCall
     case auditDone(found: UInt64, unresolved: UInt64, isRepaired: Bool)
+    /// What nodes have signed of their own histories.
+    case heads([SignedHead])
     case bye(ByeCode, reason: String)
 
     package struct Hello: Hashable, Sendable {

@@ -5,7 +5,9 @@
 ///
 /// Source: Protocols/sync.md §5.
 package struct SyncSession: ~Copyable {
-    package static let versionMax: UInt32 = 1
+    package static let versionMax: UInt32 = 2
+    /// From which on a session carries signed heads.
+    package static let headsVersion: UInt32 = 2
     package static let versionMin: UInt32 = 1
 
     package struct Configuration: Sendable {
@@ -101,6 +103,8 @@ package struct SyncSession: ~Copyable {
         case answerAudit(AuditRequest)
         /// Compare with what is stored here, and answer with `auditCompared`.
         case compareAudit(AuditReply, with: AuditRequest)
+        /// Check what nodes have signed of their own histories.
+        case takeHeads([SignedHead])
         /// Take a new incarnation: operations behind `common` are not those that the peer knows under their dots.
         case recover(IncarnationReason, common: UInt64?)
         case notice(Notice)
@@ -249,6 +253,7 @@ package struct SyncSession: ~Copyable {
             heldReply = reply
             return releaseReply()
         case (_, .auditCall): return audit(.repair)
+        case (_, .heads(let heads)): return standing == nil ? [] : [.takeHeads(heads)]
         case (_, .auditDone(let found, let unresolved, let isRepaired)):
             return [.notice(.auditedByPeer(found: found, unresolved: unresolved))]
                 + (isRepaired || found == 0 ? rebase() : [])
@@ -389,6 +394,16 @@ package struct SyncSession: ~Copyable {
 
     package mutating func auditCompared(_ comparison: AuditComparison) -> [Effect] {
         perform { $0.compared(comparison) }
+    }
+
+    /// What the nodes of this side have signed since it was last asked for. A peer of an older version gets none.
+    package func headsRead(_ heads: [SignedHead]) -> [Effect] {
+        guard case .established = phase, let peer, min(peer.version, Self.versionMax) >= Self.headsVersion else {
+            return []
+        }
+        return stride(from: 0, to: heads.count, by: HeadLimits.headsMax).map { start in
+            .send(.heads(Array(heads[start..<min(start + HeadLimits.headsMax, heads.count)])))
+        }
     }
 
     /// This side ends the session.

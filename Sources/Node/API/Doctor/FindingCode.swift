@@ -11,6 +11,8 @@ package enum FindingCode: String, Codable, Sendable, CaseIterable {
     case epochMissing, epochOther, recoveryPending, reissueWaiting
     // peers
     case peerDisconnected, peerSilent, peerPaused, operationsParked, storesDiffer
+    // heads
+    case historyDiffers, historySilent
     // disk and backups
     case diskLow, folderOpen, backupOld
 }
