@@ -20,6 +20,8 @@ package actor SyncNode {
     /// Who wants to hear of commits.
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
+    /// While it is low nothing new is written.
+    package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
     package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
@@ -48,6 +50,7 @@ package actor SyncNode {
         writer.use(catalog)
         reader = writer.reader
         identity = writer.reader.identity
+        disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
         let replica = try Replica(writer: writer)
         if let certificateFingerprint {
@@ -75,6 +78,7 @@ package actor SyncNode {
 
     /// - Throws: `Refusal`, `StoreError`.
     package func execute(_ command: TicketCommand, by author: Author) throws -> Executed {
+        try checkDisk()
         let executed = try replica.execute(command, by: author, now: clock.now())
         follow(executed.effects, isLocal: true)
         return executed
@@ -82,9 +86,14 @@ package actor SyncNode {
 
     /// Operations written without `decide`: imports, and the node's own. One transaction.
     package func append(_ body: @Sendable (inout AppendTransaction) throws -> Void) throws -> ReplicaEffects {
+        try checkDisk()
         let effects = try replica.appending(now: clock.now(), body)
         follow(effects, isLocal: true)
         return effects
+    }
+
+    private nonisolated func checkDisk() throws(StoreError) {
+        if disk.isLow() { throw .diskAlmostFull(path: disk.path, freePercentMin: DiskGuard.freePercentMin) }
     }
 
     package func announceIfNew(certificateFingerprint: [UInt8]) throws {
@@ -174,6 +183,11 @@ package actor SyncNode {
         _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID, in session: UInt64,
         completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
+        do throws(StoreError) {
+            try checkDisk()
+        } catch {
+            return completion(.failure(error))
+        }
         let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
         let entry = ApplyQueue.Entry(
             batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
