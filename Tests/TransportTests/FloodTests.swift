@@ -222,13 +222,28 @@ struct FloodTests {
         #expect(peer.goAway == HTTP2ErrorCode(rawValue: 6))
     }
 
-    @Test("sixteen streams are open, the seventeenth is refused")
-    func streams() throws {
-        var peer = try RawPeer()
-        peer.send((0..<16).map { Frame.headers(UInt32($0) * 2 + 1) })
+    @Test("sixteen streams are open, a browser's sixty-four, the next is refused", arguments: [false, true])
+    func streams(isBrowser: Bool) throws {
+        var peer = try RawPeer(limits: isBrowser ? .browser : .node)
+        let countMax = isBrowser ? 64 : 16
+        peer.send((0..<countMax).map { Frame.headers(UInt32($0) * 2 + 1) })
         #expect(!peer.frames.contains { $0.type == 3 })
-        peer.send([Frame.headers(33)])
-        #expect(peer.frames.contains { $0.type == 3 && $0.stream == 33 && $0.payload == [0, 0, 0, 7] })
-        #expect(peer.server.openStreamCount == 16 && peer.goAway == nil)
+        let next = UInt32(countMax) * 2 + 1
+        peer.send([Frame.headers(next)])
+        #expect(peer.frames.contains { $0.type == 3 && $0.stream == next && $0.payload == [0, 0, 0, 7] })
+        #expect(peer.server.openStreamCount == countMax && peer.goAway == nil)
+    }
+
+    @Test("a stream's window may be used up, an octet more is an error", arguments: [TransportLimits.node, .browser])
+    func window(limits: TransportLimits) throws {
+        var peer = try RawPeer(limits: limits)
+        // The window that SETTINGS announce holds once they are acknowledged.
+        peer.send([Frame.bytes(4, flags: 1), Frame.headers(1)])
+        let piece = Frame.data(1, [UInt8](repeating: 1, count: 16_384))
+        for _ in 0..<limits.streamWindowBytes / 16_384 { peer.send([piece]) }
+        #expect(peer.goAway == nil && !peer.frames.contains { $0.type == 3 })
+        peer.send([Frame.data(1, [1])])
+        #expect(
+            peer.goAway == .flowControlError || peer.frames.contains { $0.type == 3 && $0.payload == [0, 0, 0, 3] })
     }
 }
