@@ -103,7 +103,7 @@ let package = Package(
                 "Replication", "Tickets", "Store", "Transport", "Node",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
         .target(
@@ -156,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
+                "COpenSSL", "Replication", "Tickets", "ServiceLevels", "Store", "Transport", "Node", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

@@ -22,6 +22,8 @@ package enum StoreError: Error, CustomStringConvertible {
     case damagedBackup(path: String, findings: [String])
     case backupOfOtherSite(path: String, found: String, expected: SiteCode)
     case file(path: String, operation: String, reason: String)
+    /// Nothing new is written.
+    case diskAlmostFull(path: String, freePercentMin: Double)
 
     package var description: String {
         switch self {
@@ -50,6 +52,8 @@ package enum StoreError: Error, CustomStringConvertible {
             "\(path) is a backup of \(found), this folder belongs to \(expected): take one of \(expected)"
         case .file(let path, let operation, let reason):
             "\(path): \(operation) failed: \(reason)"
+        case .diskAlmostFull(let path, let freePercentMin):
+            "less than \(freePercentMin) % of the disk of \(path) is free, nothing new is written: make room"
         }
     }
 }

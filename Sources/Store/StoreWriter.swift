@@ -21,6 +21,8 @@ package final class StoreWriter {
     package let reader: StoreReader
     /// Limits of steps by which rollups are kept. A change needs `rebuild`.
     package private(set) var catalog: Catalog
+    /// Of the clock that transactions are timed by; it never steps.
+    package var monotonic: () -> ContinuousClock.Instant = { .now }
     private let pool: DatabasePool
     private var cache: WriterCache?
     /// Whose projection was written by another call than the one that took their operations in.
@@ -61,12 +63,12 @@ package final class StoreWriter {
         _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
     ) throws -> MergeResult {
         let result = try transaction { db, cache in
-            let start = ContinuousClock.now
+            let start = monotonic()
             var merge = Merge(
                 db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now, moment: start)
             for batch in batches {
                 try merge.append(batch)
-                if ContinuousClock.now - start > .milliseconds(Self.transactionMillisecondsMax) { break }
+                if monotonic() - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
             try merge.finish(expectingMore ? .overdue : .touched)
             return merge.result

@@ -119,12 +119,12 @@ final class ClientConnection: HTTP2ConnectionOwner, Sendable {
 
     // MARK: HTTP2ConnectionOwner
 
-    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> TransportError? {
+    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> Admission {
         state.withLock { state in
             state.link = link
             state.peer = ConnectionPeer(remoteAddress: address.description, certificate: peerCertificate)
         }
-        return nil
+        return .admitted
     }
 
     func becameReady() {

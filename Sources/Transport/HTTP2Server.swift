@@ -8,7 +8,8 @@ import Synchronization
 ///
 /// `run` binds, serves and returns after a shutdown; a shutdown sends GOAWAY, lets running streams finish within
 /// `TransportLimits.shutdownMilliseconds` and cuts the rest. Each stream is a task in its connection's task group and
-/// is cancelled when the connection ends. Each connection that is turned away is logged once, with its reason.
+/// is cancelled when the connection ends. Each connection that is turned away is logged once, with its reason, as long
+/// as they are not too many (see `RefusalLog`).
 package final class HTTP2Server: Service {
     /// Serves one stream. When it returns, an unfinished answer is reset and an unread request is read away.
     package typealias Handler = @Sendable (HTTP2Stream, ConnectionPeer) async -> Void
@@ -16,6 +17,7 @@ package final class HTTP2Server: Service {
     let limits: TransportLimits
     let logger: Logger
     let registry: ConnectionRegistry
+    private let refusals: RefusalLog
     private let address: TransportAddress
     private let handler: Handler
     private let eventLoopGroup: any EventLoopGroup
@@ -35,6 +37,7 @@ package final class HTTP2Server: Service {
         self.address = address
         self.limits = limits
         self.logger = logger
+        refusals = RefusalLog(logger)
         self.handler = handler
         self.eventLoopGroup = eventLoopGroup
         self.tls = Mutex(tls)
@@ -52,6 +55,9 @@ package final class HTTP2Server: Service {
 
     /// Live connections, refused ones that are still being closed included.
     package var connectionCount: Int { registry.count }
+
+    /// Those among them whose handshake or preface is not complete.
+    package var waitingCount: Int { registry.waitingCount }
 
     /// Takes another context for the connections that come from now on; live ones keep theirs.
     ///
@@ -128,11 +134,13 @@ package final class HTTP2Server: Service {
     }
 
     private func accept(_ channel: any Channel) throws {
-        let connection = ServerConnection(channel: channel, registry: registry, limits: limits, logger: logger)
-        if let refusal = registry.add(connection) {
-            logger.warning("connection refused", metadata: connection.metadata(refusal))
+        let connection = ServerConnection(channel: channel, registry: registry, logger: logger, refusals: refusals)
+        let (refusal, displaced) = registry.add(connection)
+        if let refusal {
+            connection.logRefusal(refusal)
             throw refusal
         }
+        displaced?.cut(.refused(reason: "\(limits.handshakesMax) other connections wait for their handshake"))
         do {
             let context = tls.withLock { $0 }
             if let context {

@@ -6,62 +6,6 @@ import Synchronization
     import Glibc
 #endif
 
-/// A listener's live connections, and the bounds on their number.
-final class ConnectionRegistry: Sendable {
-    private struct State {
-        var connections: [ObjectIdentifier: ServerConnection] = [:]
-        var perCertificate: [String: Int] = [:]
-        var isClosed = false
-    }
-
-    private let limits: TransportLimits
-    private let state = Mutex(State())
-
-    init(limits: TransportLimits) { self.limits = limits }
-
-    var count: Int { state.withLock { $0.connections.count } }
-
-    func all() -> [ServerConnection] { state.withLock { Array($0.connections.values) } }
-
-    /// - Returns: why not.
-    func add(_ connection: ServerConnection) -> TransportError? {
-        state.withLock { state in
-            if state.isClosed { return .refused(reason: "shutting down") }
-            guard state.connections.count < limits.connectionsMax else {
-                return .refused(reason: "\(limits.connectionsMax) connections are open")
-            }
-            state.connections[ObjectIdentifier(connection)] = connection
-            return nil
-        }
-    }
-
-    /// Counts a connection under its certificate. - Returns: why not.
-    func admit(fingerprint: String) -> TransportError? {
-        state.withLock { state in
-            guard state.perCertificate[fingerprint, default: 0] < limits.connectionsPerCertificateMax else {
-                return .refused(
-                    reason: "\(limits.connectionsPerCertificateMax) connections with this certificate are open")
-            }
-            state.perCertificate[fingerprint, default: 0] += 1
-            return nil
-        }
-    }
-
-    func release(fingerprint: String) {
-        state.withLock { state in
-            guard let count = state.perCertificate[fingerprint] else { return }
-            state.perCertificate[fingerprint] = count > 1 ? count - 1 : nil
-        }
-    }
-
-    func remove(_ connection: ServerConnection) {
-        _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
-    }
-
-    /// Takes no more.
-    func close() { state.withLock { $0.isClosed = true } }
-}
-
 /// `struct ucred` of unix(7), which Glibc hides behind _GNU_SOURCE.
 private struct SocketCredentials {
     var pid: Int32 = 0
@@ -76,23 +20,28 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
         var link: HTTP2Link?
         var countedFingerprint: String?
         var isReady = false
+        /// Why it was cut in the middle of its handshake.
+        var cutReason: TransportError?
         /// An order that came before the connection could take it.
         var pending: (@Sendable (HTTP2Link) -> Void)?
     }
 
+    /// Where the peer is, without its port.
+    let host: String
     private let channel: any Channel
     private let registry: ConnectionRegistry
-    private let limits: TransportLimits
     private let logger: Logger
+    private let refusals: RefusalLog
     private let state = Mutex(State())
     private let streams: AsyncStream<(HTTP2Stream, ConnectionPeer)>
     private let continuation: AsyncStream<(HTTP2Stream, ConnectionPeer)>.Continuation
 
-    init(channel: any Channel, registry: ConnectionRegistry, limits: TransportLimits, logger: Logger) {
+    init(channel: any Channel, registry: ConnectionRegistry, logger: Logger, refusals: RefusalLog) {
+        host = channel.remoteAddress?.ipAddress ?? "unix"
         self.channel = channel
         self.registry = registry
-        self.limits = limits
         self.logger = logger
+        self.refusals = refusals
         // Bounded by SETTINGS_MAX_CONCURRENT_STREAMS: every waiting stream is an open one.
         (streams, continuation) = AsyncStream.makeStream()
         let me = self
@@ -116,6 +65,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
     }
 
     func cut(_ error: TransportError) {
+        state.withLock { if $0.link == nil { $0.cutReason = $0.cutReason ?? error } }
         order { $0.cut(error) }
     }
 
@@ -134,13 +84,13 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
 
     // MARK: HTTP2ConnectionOwner
 
-    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> TransportError? {
+    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> Admission {
         let process = channel.remoteAddress?.ipAddress == nil ? readProcess() : nil
         let peer = ConnectionPeer(channel: channel, certificate: peerCertificate, process: process)
-        var refusal: TransportError?
+        var admission = Admission.admitted
         if let fingerprint = peerCertificate?.fingerprint {
-            refusal = registry.admit(fingerprint: fingerprint)
-            if refusal == nil { state.withLock { $0.countedFingerprint = fingerprint } }
+            admission = registry.admit(fingerprint: fingerprint, nowMilliseconds: Self.now)
+            if admission == .admitted { state.withLock { $0.countedFingerprint = fingerprint } }
         }
         let pending = state.withLock { state in
             state.peer = peer
@@ -148,10 +98,13 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
             return state.pending
         }
         pending?(link)
-        return refusal
+        return admission
     }
 
-    func becameReady() { state.withLock { $0.isReady = true } }
+    func becameReady() {
+        state.withLock { $0.isReady = true }
+        registry.established(self)
+    }
 
     func opened(_ core: HTTP2StreamCore, _ head: HTTP2RequestHead) {
         guard let peer else { return }
@@ -162,23 +115,33 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
 
     func closed(_ error: TransportError) {
         continuation.finish()
-        let isReady = state.withLock { state in
+        let (isReady, cutReason) = state.withLock { state in
             // The link leads to the handler, and the handler to this connection's session.
             state.link = nil
-            return state.isReady
+            return (state.isReady, state.cutReason)
         }
+        let error = cutReason ?? error
         switch error {
-        case .refused, .flood, .protocolViolation:
-            logger.warning("connection refused", metadata: metadata(error))
-        case _ where !isReady: logger.warning("connection refused", metadata: metadata(error))
-        default: logger.debug("connection closed", metadata: metadata(error))
+        case .flood:
+            if let fingerprint = peer?.certificate?.fingerprint {
+                registry.punish(fingerprint: fingerprint, nowMilliseconds: Self.now)
+            }
+            logRefusal(error)
+        case .refused, .protocolViolation: logRefusal(error)
+        case _ where !isReady: logRefusal(error)
+        default:
+            logger.debug("connection closed", metadata: ["remote": "\(remoteAddress)", "reason": "\(error)"])
         }
     }
 
-    func metadata(_ error: TransportError) -> Logger.Metadata {
-        let remote =
-            peer?.remoteAddress ?? ConnectionPeer(channel: channel, certificate: nil, process: nil).remoteAddress
-        return ["remote": "\(remote)", "reason": "\(error)"]
+    func logRefusal(_ error: TransportError) {
+        refusals.write(remote: remoteAddress, reason: error, nowMilliseconds: Self.now)
+    }
+
+    private static var now: Int64 { HTTP2Handler.milliseconds(.now()) }
+
+    private var remoteAddress: String {
+        peer?.remoteAddress ?? ConnectionPeer(channel: channel, certificate: nil, process: nil).remoteAddress
     }
 
     private func channelClosed() {

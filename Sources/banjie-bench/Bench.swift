@@ -21,6 +21,8 @@ internal import Foundation
 /// their median, with the smallest and largest. Absolute times on a shared machine move threefold, ratios hold.
 /// A ratio above 1 means that Banjie takes less time than the other.
 ///
+/// *hostile* is *sync* again, beside a client that means harm (see `Hostile`).
+///
 /// By themselves stand *sealing* (see `Sealing`), *catchUp* (see `CatchUp`; there a ratio says how many times longer Banjie takes), *memory* (see
 /// `Backlog`) and *idle* (see `IdleConnections`).
 ///
@@ -39,7 +41,7 @@ struct Bench: AsyncParsableCommand {
         subcommands: [Peer.self])
 
     enum Part: String, CaseIterable {
-        case sync, batch, single, idle, sealing, catchUp, memory, postgres
+        case sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres
 
         static let usual: Set<Part> = [.sync, .batch, .single, .idle]
         /// Those that share the rounds and the workload.
@@ -67,7 +69,7 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Seed of the workload.") var seed: UInt64 = 20_260_101
     @Option(
         help:
-            "Parts to measure, with commas: sync, batch, single, idle, sealing, catchUp, memory, postgres (which takes sync along)."
+            "Parts to measure, with commas: sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres (which takes sync along)."
     )
     var only: String?
     @Flag(help: "Every part, the long ones too.") var all = false
@@ -117,12 +119,29 @@ struct Bench: AsyncParsableCommand {
             let workload = Workload(operations: count, tickets: tickets ?? max(1, count / 10), seed: seed)
             results.sealing = try Sealing(root: root, workload: workload, seed: seed).run(rounds: rounds)
         }
+        if parts.contains(.hostile) { results.hostile = try await measureHostile(root: root) }
         try await measureBases(parts, root: root, &results)
         print(try json ? results.json() : results.table())
     }
 
+    private var operationCount: Int { quick ? min(operations, 20_000) : operations }
+
+    private func measureHostile(root: String) async throws -> Hostile.Outcome {
+        let count = operationCount
+        note("hostile clients beside a sync of \(count) operations")
+        let workload = Workload(operations: count, tickets: tickets ?? max(1, count / 10), seed: seed)
+        let place = root + "/hostile"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        var hostile = Hostile(pair: try await SyncPair(root: place, workload: workload))
+        for round in 1...rounds {
+            note("round \(round)")
+            try hostile.run()
+        }
+        return hostile.outcome
+    }
+
     private func measureRounds(_ parts: Set<Part>, root: String, _ results: inout Results) async throws {
-        let count = quick ? min(operations, 20_000) : operations
+        let count = operationCount
         note("workload: \(count) operations")
         let workload = Workload(operations: count, tickets: tickets ?? max(1, count / 10), seed: seed)
         results.begin(workload, seed: seed, rounds: rounds)

@@ -44,7 +44,7 @@ struct IdleChildren {
         }
     }
 
-    private static func context(_ number: Int, _ authority: CertificateAuthority) throws -> TLSContext {
+    static func context(_ number: Int, _ authority: CertificateAuthority) throws -> TLSContext {
         guard let uri = NodeURI(host: site(number).rawValue) else { throw BenchError("no name") }
         let key = try makePrivateKeyPEM()
         let chain = try authority.signLeaf(

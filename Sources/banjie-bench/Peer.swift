@@ -20,6 +20,8 @@ struct Peer: AsyncParsableCommand {
         case serve, write
         /// Many children of the node of a folder, connected and idle.
         case children
+        /// A client that means harm.
+        case halfOpen, flood
     }
 
     /// The peer is up.
@@ -51,11 +53,15 @@ struct Peer: AsyncParsableCommand {
     @Option(help: "Operations that have to arrive, or the feed position that has to be acknowledged.")
     var until: UInt64 = 0
     @Option(help: "Where the children's parent listens.") var address = ""
-    @Option(help: "How many children.") var count = 0
+    @Option(help: "How many children, handshakes or frames.") var count = 0
 
     func run() async throws {
         Machine.raiseDescriptorLimit()
-        if side == .children { return try await IdleChildren(folder: data, address: address, count: count).run() }
+        switch side {
+        case .children: return try await IdleChildren(folder: data, address: address, count: count).run()
+        case .halfOpen, .flood: return try await HostileClient(folder: data, address: address).run(side, count: count)
+        default: break
+        }
         let runtime = try NodeRuntime(folder: DataFolder(path: data), logger: quiet)
         let processor = Instant.processorNanoseconds()
         var report = Report()
@@ -70,7 +76,7 @@ struct Peer: AsyncParsableCommand {
         case .sendLive: try await sendLive(runtime, &report, lines)
         case .serve: try await serve(runtime, lines)
         case .write: try await write(runtime, lines)
-        case .children: break
+        case .children, .halfOpen, .flood: break
         }
         if side == .receive || side == .send {
             report.processorSeconds = Double(Instant.processorNanoseconds() - processor) / 1e9

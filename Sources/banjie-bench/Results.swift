@@ -8,6 +8,7 @@ struct Results {
     var sealing: Sealing.Outcome?
     var backlogs: [Backlog.Outcome] = []
     var idle: IdleConnections.Outcome?
+    var hostile: Hostile.Outcome?
     var postgres: Postgres.Outcome?
     /// Why a part that was asked for has not been measured.
     var remarks: [String] = []
@@ -86,7 +87,8 @@ struct Results {
         return Output(
             reference: reference, singleCommit: ratio(single, singleProcessor),
             batchImport: ratio(batch, batchProcessor), sync: sync, memory: memory, catchUp: catchUp,
-            idleConnection: idle, sealing: sealing, postgres: postgres, workload: facts, settings: Self.settings,
+            idleConnection: idle, hostile: hostile, sealing: sealing,
+            postgres: postgres, workload: facts, settings: Self.settings,
             versions: Self.versions)
     }
 

@@ -51,6 +51,7 @@ extension Results {
         var memory: Memory?
         var catchUp: CatchUp.Outcome?
         var idleConnection: IdleConnections.Outcome?
+        var hostile: Hostile.Outcome?
         var sealing: Sealing.Outcome?
         var postgres: Postgres.Outcome?
         var workload: Facts?

@@ -46,7 +46,7 @@ extension Results {
                         sealing.mergeShare * 100, sealing.spread.min * 100, sealing.spread.max * 100,
                         sealing.sealedMicrosecondsPerOperation, sealing.clearMicrosecondsPerOperation))
         }
-        lines += catchUp(output) + backlogs(output) + idle(output)
+        lines += catchUp(output) + backlogs(output) + idle(output) + hostile(output)
         return (lines + remarks).joined(separator: "\n")
     }
 
@@ -109,6 +109,25 @@ extension Results {
                 + String(
                     format: "%.1f KiB [%.1f..%.1f] of %d; the parent %.1f MiB before, %.1f after", idle.kibibytes,
                     idle.spread.min, idle.spread.max, idle.connections, idle.parentBeforeMiB, idle.parentAfterMiB)
+        ]
+    }
+
+    private func hostile(_ output: Output) -> [String] {
+        guard let hostile = output.hostile else { return [] }
+        func line(_ name: String, _ attack: Hostile.Attack, _ rest: String) -> String {
+            Self.row(
+                name, attack.slowdown,
+                String(
+                    format: "as long; %+.1f MiB [%.1f..%.1f]; ", attack.extraMiB.median, attack.extraMiB.min,
+                    attack.extraMiB.max) + rest)
+        }
+        return [
+            line(
+                "half-open", hostile.halfOpen,
+                "\(Hostile.handshakes) handshakes at a time, \(hostile.halfOpen.connections) in all"),
+            line(
+                "control frames", hostile.controlFrames,
+                "\(hostile.controlFrames.frames) over \(hostile.controlFrames.connections) connections"),
         ]
     }
 

@@ -167,11 +167,14 @@ struct SyncPair {
     var senderPath: String { root + "/sender" }
 
     /// The region dials and sends everything.
-    func run() throws -> Round {
+    /// - Parameter prepare: called when the province is up and the region has not dialled.
+    func run(_ prepare: (Peer.Ready) throws -> Void = { _ in }) throws -> Round {
         try copy()
         let receiver = try PeerProcess(.receive, folder: receiverPath, ["--until", "\(content.operationCount)"])
         defer { receiver.end() }
-        try Self.dial(receiver.next(Peer.Ready.self), from: senderPath)
+        let ready = try receiver.next(Peer.Ready.self)
+        try Self.dial(ready, from: senderPath)
+        try prepare(ready)
         let sender = try PeerProcess(.send, folder: senderPath, ["--until", "\(content.lastPosition)"])
         defer { sender.end() }
         let sent = try sender.next(Peer.Report.self)

@@ -55,6 +55,7 @@ import Transport
             (APIFailure.malformed(field: "x", expected: "y"), 400, "malformed"),
             (StoreError.folderInUse(path: "/x", owner: "process 1"), 503, "folderInUse"),
             (StoreError.notInitialised(path: "/x"), 404, "notInitialised"),
+            (StoreError.diskAlmostFull(path: "/x", freePercentMin: 5), 507, "diskAlmostFull"),
             (EnrolmentError.noAuthority, 403, "enrolment"),
             (TransportError.timedOut(phase: "handshake", milliseconds: 1), 502, "transport"),
         ]

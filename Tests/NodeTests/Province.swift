@@ -13,6 +13,8 @@ final class Province {
     final class Office {
         let site: SiteCode
         let folder: DataFolder
+        /// Where the node says what happens, from its next start on.
+        var logger = quiet
         private(set) var runtime: NodeRuntime?
         private var task: Task<Void, any Error>?
 
@@ -50,7 +52,7 @@ final class Province {
         }
 
         func start() async throws {
-            let runtime = try await NodeService.open(folder, quiet)
+            let runtime = try await NodeService.open(folder, logger)
             self.runtime = runtime
             task = Task { try await runtime.run() }
             try await eventually("the office is up") { runtime.isUp }

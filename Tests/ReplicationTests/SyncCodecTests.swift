@@ -177,6 +177,20 @@ import Testing
         #expect(throws: DecodingFailure.self) { try SyncCodec.messageBytes(prefix: [255, 255, 255, 255]) }
     }
 
+    @Test("a message may nest eight deep, itself counted; one more is refused")
+    func nesting() throws {
+        let message = Array(try SyncCodec.encode(.caughtUp).dropFirst(SyncCodec.prefixBytes))
+        // Groups within groups, as a field that this version does not know (number 99).
+        func decode(_ depth: Int) throws {
+            var decoder = SyncDecoder()
+            _ = try decoder.decode(
+                message + (0..<depth).flatMap { _ in [0x9b, 0x06] as [UInt8] }
+                    + (0..<depth).flatMap { _ in [0x9c, 0x06] })
+        }
+        try decode(SyncLimits.nestingMax - 1)
+        #expect(throws: DecodingFailure.self) { try decode(SyncLimits.nestingMax) }
+    }
+
     @Test("a message cut at any byte is refused")
     func truncated() throws {
         var frames = try Self.messages.map(SyncCodec.encode)

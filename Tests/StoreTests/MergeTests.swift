@@ -208,4 +208,18 @@ import Tickets
             "\(error)".contains("process")
         }
     }
+
+    @Test("a transaction that has run for 250 ms takes one batch more, a longer one none")
+    func transactionTime() throws {
+        let store = try TestStore("zj")
+        let operations = try history(tickets: 3)[0]
+        var now = ContinuousClock.now
+        store.writer.monotonic = {
+            defer { now += .milliseconds(StoreWriter.transactionMillisecondsMax / 2) }
+            return now
+        }
+        let result = try store.writer.commit(operations.map { store.batch([$0]) }, now: Office.start)
+        #expect(operations.count > 3 && result.batchCount == 3)
+        #expect(try store.reader.counts().operations == 3)
+    }
 }

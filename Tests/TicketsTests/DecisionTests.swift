@@ -116,6 +116,29 @@ import Tickets
         try made[0].check()
     }
 
+    @Test("title, body and other texts of exactly their limits are taken")
+    func atTheLimits() throws {
+        var scene = try Scene()
+        let title = String(repeating: "长", count: TicketLimits.titleCharactersMax)
+        let body = String(repeating: "长", count: TicketLimits.bodyCharactersMax)
+        let note = String(repeating: "a", count: TicketLimits.stringBytesMax)
+        try scene.branch.perform(.set(.title, .text(title)), on: scene.id, as: "SVC", minute: 1)
+        try scene.branch.perform(.set(.body, .text(body)), on: scene.id, as: "SVC", minute: 2)
+        try scene.branch.perform(.note(note), on: scene.id, as: "SVC", minute: 3)
+    }
+
+    @Test("an operation's body may nest eight messages deep, itself counted; one more is unreadable")
+    func nesting() throws {
+        let body = Body.note(NoteBody(text: "x")).encoded()
+        // Groups within groups, as a field that this version does not know (number 99).
+        func nested(_ depth: Int) -> [UInt8] {
+            body + (0..<depth).flatMap { _ in [0x9b, 0x06] as [UInt8] } + (0..<depth).flatMap { _ in [0x9c, 0x06] }
+        }
+        let kind = Kind.note.operationKind
+        #expect(throws: Never.self) { try Body(kind: kind, bytes: nested(TicketLimits.nestingMax - 1)) }
+        #expect(throws: BodyFailure.self) { try Body(kind: kind, bytes: nested(TicketLimits.nestingMax)) }
+    }
+
     @Test("a second call within the window joins the first, also over the edge of a window")
     func chaseWindow() throws {
         var scene = try Scene()

@@ -114,6 +114,7 @@ extension StoreError {
         case .alreadyInitialised, .conflictingHistory: 409
         case .damagedBackup, .backupOfOtherSite: 422
         case .corruptRow, .corruptState, .newerSchema, .file: 500
+        case .diskAlmostFull: 507
         }
     }
 
@@ -129,6 +130,7 @@ extension StoreError {
         case .damagedBackup: "damagedBackup"
         case .backupOfOtherSite: "backupOfOtherSite"
         case .file: "file"
+        case .diskAlmostFull: "diskAlmostFull"
         case .afterFailure: "afterFailure"
         case .unknownPeer: "unknownPeer"
         case .outOfScope: "outOfScope"
@@ -188,6 +190,11 @@ extension StoreError {
             phrase = Phrase(
                 "\(path)：\(operation) 失败：\(reason)。请检查权限与磁盘空间。",
                 "\(path): \(operation) failed: \(reason). Check permissions and free space.")
+        case .diskAlmostFull(let path, let freePercentMin):
+            phrase = Phrase(
+                "\(path) 所在磁盘剩余不足 \(freePercentMin) %，节点只读。请删除旧备份或扩大磁盘。",
+                "Less than \(freePercentMin) % of the disk of \(path) is free: the node is read-only. Remove old backups or enlarge the disk."
+            )
         }
         return phrase(language)
     }

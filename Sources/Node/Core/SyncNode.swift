@@ -22,6 +22,8 @@ package actor SyncNode {
     package nonisolated let links = LinkTable()
     /// Whom it speaks to no more.
     nonisolated let revocations = RevocationBoard()
+    /// While it is low nothing new is written.
+    package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
     package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
@@ -51,6 +53,7 @@ package actor SyncNode {
         writer.use(catalog)
         reader = writer.reader
         identity = writer.reader.identity
+        disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
         let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
@@ -79,6 +82,7 @@ package actor SyncNode {
 
     /// - Throws: `Refusal`, `StoreError`.
     package func execute(_ command: TicketCommand, by author: Author) throws -> Executed {
+        try checkDisk()
         let executed = try replica.execute(command, by: author, now: clock.now())
         follow(executed.effects, isLocal: true)
         return executed
@@ -86,9 +90,14 @@ package actor SyncNode {
 
     /// Operations written without `decide`: imports, and the node's own. One transaction.
     package func append(_ body: @Sendable (inout AppendTransaction) throws -> Void) throws -> ReplicaEffects {
+        try checkDisk()
         let effects = try replica.appending(now: clock.now(), body)
         follow(effects, isLocal: true)
         return effects
+    }
+
+    private nonisolated func checkDisk() throws(StoreError) {
+        if disk.isLow() { throw .diskAlmostFull(path: disk.path, freePercentMin: DiskGuard.freePercentMin) }
     }
 
     package func announceIfNew(certificateFingerprint: [UInt8]) throws {
@@ -178,6 +187,11 @@ package actor SyncNode {
         _ batch: ReceivedBatch, _ place: FeedPlace, from id: PeerID, in session: UInt64,
         completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) {
+        do throws(StoreError) {
+            try checkDisk()
+        } catch {
+            return completion(.failure(error))
+        }
         let merge = MergeBatch(
             source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys)
         let entry = ApplyQueue.Entry(

@@ -14,6 +14,8 @@ struct LinkLoop: ~Copyable {
     private var id: PeerID?
     private var unsaved: FeedCursor?
     private var ticks = 0
+    /// A batch was left aside because the disk is almost full: none of this session is taken any more.
+    private var isLeavingAside = false
     /// Change of the last head that was passed on.
     private var headChange: Int64 = 0
     /// Tells the batches of this session from those of the next.
@@ -42,7 +44,7 @@ struct LinkLoop: ~Copyable {
     /// - Returns: true if the session is over.
     mutating func take(_ input: PeerLink.Input) async -> Bool {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
-        let effects: [SyncSession.Effect]
+        var effects: [SyncSession.Effect]
         switch input {
         case .message(let message): effects = session.handle(message, now: moment())
         case .feedAdvanced: effects = session.feedAdvanced()
@@ -79,6 +81,9 @@ struct LinkLoop: ~Copyable {
             if ticks % PeerLink.healTicks == 0 {
                 healWhatIsDamaged()
                 askForKeys()
+            }
+            if isLeavingAside, !link.node.disk.isLow() {
+                effects += session.close(.storeFailure, "the disk has room again: the session starts anew")
             }
             if ticks % PeerLink.headTicks == 0 { passHeadsOn() }
             await save()
@@ -139,7 +144,7 @@ struct LinkLoop: ~Copyable {
             case .answerKeys(let ids): askPeer { .keysAnswered(try $0.keys(named: ids, for: $1)) }
             case .saveKeys(let entries): saveKeys(entries)
             case .apply(let batch, let place): apply(batch, place)
-            case .saveReceived(let progress): saveReceived(progress)
+            case .saveReceived(let progress): if !isLeavingAside { saveReceived(progress) }
             case .saveAcknowledged(let cursor):
                 unsaved = cursor
                 update { $0.acknowledged(cursor, now: NodeClock.monotonic()) }
@@ -252,10 +257,16 @@ struct LinkLoop: ~Copyable {
         }
     }
 
-    private func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
+    private mutating func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
         guard let id else { return }
         let (links, feed) = (link.node.links, feed)
         let bytes = batch.wireBytes + SyncCodec.prefixBytes
+        if isLeavingAside || link.node.disk.isLow() {
+            if !isLeavingAside { link.logger.error("the disk is almost full: nothing is taken from peers") }
+            isLeavingAside = true
+            // Without its credit the peer's acknowledgements would not come either.
+            return link.stream.consume(bytes: bytes)
+        }
         let count = UInt64(batch.operations.count)
         let (lane, end) = (batch.lane, batch.end)
         link.node.merge(batch, place, from: id, in: number) { result in

@@ -9,14 +9,28 @@ extension HTTP2Handler {
             self.session = session
             startPhase("HTTP/2 preface", limits.prefaceMilliseconds)
             armIdleTimer(context, after: limits.idleMilliseconds)
-            if let refusal = owner?.admit(link, peerCertificate: peerCertificate) {
-                session.terminate(code: .enhanceYourCalm, debug: refusal.description)
-                fail(refusal)
+            switch owner?.admit(link, peerCertificate: peerCertificate) ?? .admitted {
+            case .admitted: pump()
+            case .refused(let refusal, delayMilliseconds: 0): refuse(refusal)
+            case .refused(let refusal, let delayMilliseconds): hold(refusal, delayMilliseconds, context)
             }
-            pump()
         } catch {
             fail(error)
         }
+    }
+
+    private func refuse(_ refusal: TransportError) {
+        session?.terminate(code: .enhanceYourCalm, debug: refusal.description)
+        fail(refusal)
+    }
+
+    /// Refuses after a while in which nothing is read: what the peer sends meanwhile fills its own buffers.
+    private func hold(_ refusal: TransportError, _ milliseconds: Int64, _ context: ChannelHandlerContext) {
+        isHeld = true
+        phaseTimer?.cancel()
+        context.channel.setOption(ChannelOptions.autoRead, value: false).whenFailure { _ in }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        phaseTimer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { bound.value.refuse(refusal) }
     }
 
     func handleEvents() {
@@ -46,6 +60,7 @@ extension HTTP2Handler {
         case .sent(let id, let bytes): streams[id]?.update { $0.sent(bytes: bytes) }
         case .closed(let id, let code, let byPeer):
             draining[id] = nil
+            lastUse = .now()
             guard let stream = streams.removeValue(forKey: id) else { return }
             let credit = stream.update { $0.closed(.streamReset(code: code, byPeer: byPeer)) }
             session.consume(id, bytes: credit)
@@ -94,6 +109,7 @@ extension HTTP2Handler {
         isClosing = true
         phaseTimer?.cancel()
         idleTimer?.cancel()
+        overdueTimer?.cancel()
         let ended = streams.values
         streams = [:]
         for stream in ended { stream.update { _ = $0.closed(error) } }

@@ -27,7 +27,7 @@ extension HTTP2Handler {
             mustPumpAgain = true
             return
         }
-        guard let session, let context, !isClosing else { return }
+        guard let session, let context, !isClosing, !isHeld else { return }
         isPumping = true
         defer { isPumping = false }
         repeat {
@@ -48,6 +48,7 @@ extension HTTP2Handler {
             if hasWritten { context.flush() }
             handleEvents()
         } while mustPumpAgain && context.channel.isWritable && failure == nil && !isClosing
+        armOverdueTimer()
         if session.isFinished, !isClosing {
             endEverything(failure ?? goAway ?? .connectionClosed(reason: "finished"))
             context.close(promise: nil)
@@ -76,12 +77,13 @@ extension HTTP2Handler {
 
     func idleTimerFired() {
         guard let context, let session, !isClosing else { return }
-        let idle = (NIODeadline.now() - lastRead).nanoseconds / 1_000_000
+        // A client decides itself how long it keeps a connection without streams.
+        let isUsed = !streams.isEmpty || role == .client
+        // PINGs alone keep no connection open.
+        let idle = (NIODeadline.now() - (isUsed ? lastRead : lastUse)).nanoseconds / 1_000_000
         if idle < limits.idleMilliseconds {
             return armIdleTimer(context, after: max(1, limits.idleMilliseconds - idle))
         }
-        // A client decides itself how long it keeps a connection without streams.
-        let isUsed = !streams.isEmpty || role == .client
         if isAskingForLife || !isUsed {
             return cut(.timedOut(phase: "silence", milliseconds: limits.idleMilliseconds))
         }
@@ -89,6 +91,46 @@ extension HTTP2Handler {
         session.ping(0)
         schedulePump()
         armIdleTimer(context, after: limits.idleMilliseconds)
+    }
+
+    /// Runs only while the peer owes something.
+    func armOverdueTimer() {
+        guard overdueTimer == nil, !isClosing, let session, let context, session.isOwedByPeer else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        overdueTimer = context.eventLoop.scheduleTask(in: .milliseconds(limits.overdueLookMilliseconds)) {
+            bound.value.overdueTimer = nil
+            bound.value.endOverdue()
+        }
+    }
+
+    private func endOverdue() {
+        guard let session, let context, !isClosing else { return }
+        for overdue in session.overdue(nowMilliseconds: Self.milliseconds(.now())) {
+            switch overdue {
+            case .headers: return cut(.timedOut(phase: "a header list", milliseconds: limits.headersMilliseconds))
+            case .body(let id):
+                end(id, .timedOut(phase: "the body of a request", milliseconds: limits.bodyMilliseconds))
+            case .reading(let id):
+                let error = TransportError.timedOut(
+                    phase: "reading by the peer", milliseconds: limits.stallMilliseconds)
+                // Where the wire itself takes nothing, a reset would not get out either.
+                guard context.channel.isWritable else { return cut(error) }
+                end(id, error)
+            }
+        }
+        armOverdueTimer()
+    }
+
+    /// Resets one stream, and tells its user why; the connection goes on.
+    private func end(_ id: Int32, _ error: TransportError) {
+        guard let session else { return }
+        draining[id] = nil
+        if let stream = streams.removeValue(forKey: id) {
+            lastUse = .now()
+            session.consume(id, bytes: stream.update { $0.closed(error) })
+        }
+        session.reset(id, code: .cancel)
+        schedulePump()
     }
 
     static func milliseconds(_ deadline: NIODeadline) -> Int64 {

@@ -1,9 +1,16 @@
 import NIOCore
 
+/// Whether a peer that has shown its certificate may stay.
+enum Admission: Equatable {
+    case admitted
+    /// - Parameter delayMilliseconds: how long the peer is left without an answer, and unread.
+    case refused(TransportError, delayMilliseconds: Int64 = 0)
+}
+
 /// Who is told what happens on a connection. All calls come on its event loop.
 protocol HTTP2ConnectionOwner: AnyObject {
-    /// The transport below is up. - Returns: a reason to turn the peer away.
-    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> TransportError?
+    /// The transport below is up.
+    func admit(_ link: HTTP2Link, peerCertificate: PeerCertificate?) -> Admission
     /// The peer's first SETTINGS are here.
     func becameReady()
     func opened(_ stream: HTTP2StreamCore, _ head: HTTP2RequestHead)
@@ -35,13 +42,18 @@ final class HTTP2Handler: ChannelInboundHandler {
     var nextPing: UInt64 = 1
     var phaseTimer: Scheduled<Void>?
     var idleTimer: Scheduled<Void>?
+    var overdueTimer: Scheduled<Void>?
     var lastRead = NIODeadline.now()
+    /// When the last stream ended.
+    var lastUse = NIODeadline.now()
     var isReading = false
     var isPumping = false
     var mustPumpAgain = false
     var isPumpScheduled = false
     var isReady = false
     var isClosing = false
+    /// A refused peer that is left waiting for it.
+    var isHeld = false
     var isAskingForLife = false
     var goAway: TransportError?
     var failure: TransportError?
@@ -80,7 +92,7 @@ final class HTTP2Handler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let session, !isClosing else { return }
+        guard let session, !isClosing, !isHeld else { return }
         lastRead = .now()
         isAskingForLife = false
         isReading = true

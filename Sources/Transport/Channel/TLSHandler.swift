@@ -71,7 +71,10 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode == .all, !isClosing else { return context.close(mode: mode, promise: promise) }
+        // Before the handshake is done there is nothing to say, and nobody to wait for.
+        guard mode == .all, !isClosing, session.state != .handshaking else {
+            return context.close(mode: mode, promise: promise)
+        }
         session.close()
         linger(context)
         context.channel.closeFuture.cascade(to: promise)

@@ -9,8 +9,35 @@ extension HTTP2Session {
     /// would make us hold that many times what its window allows.
     static let sliceShareMin = 8
 
+    /// - Returns: whether the frame is to be read at all.
+    func beganFrame(_ header: nghttp2_frame_hd) -> Bool {
+        let isAcknowledgement = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+        let type = nghttp2_frame_type(UInt32(header.type))
+        if type != NGHTTP2_CONTINUATION { headersUnderWay = nil }
+        switch type {
+        case NGHTTP2_DATA:
+            let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+            if header.length == 0, !isEnd { count(.emptyData) }
+        case NGHTTP2_PING where isAcknowledgement && pingsUnderWay > 0: pingsUnderWay -= 1
+        case NGHTTP2_PING: count(.ping)
+        case NGHTTP2_SETTINGS: if !isAcknowledgement { count(.settings) }
+        // A server can reset each stream of its client's once.
+        case NGHTTP2_RST_STREAM: if role == .server { count(.reset) }
+        case NGHTTP2_PRIORITY: count(.priority)
+        case NGHTTP2_WINDOW_UPDATE: count(.windowUpdate)
+        case NGHTTP2_CONTINUATION: count(.continuation)
+        case NGHTTP2_GOAWAY: count(.goAway)
+        default: break
+        }
+        return !isTerminated
+    }
+
     func beganHeaders(_ id: Int32) {
-        if streams[id] == nil { streams[id] = Outbound() }
+        headersUnderWay = (id, nowMilliseconds)
+        if streams[id] == nil {
+            streams[id] = Outbound()
+            floods.openedStream()
+        }
         streams[id]!.fields = []
         streams[id]!.fieldBytes = 0
     }
@@ -19,7 +46,10 @@ extension HTTP2Session {
         guard let bytes = streams[id]?.fieldBytes else { return true }
         let total = bytes + name.count + value.count + 32
         // RFC 9113 §10.5.1: our SETTINGS only advise the peer, so the list is measured here.
-        guard total <= limits.headerListBytesMax else { return false }
+        guard total <= limits.headerListBytesMax else {
+            headersUnderWay = nil
+            return false
+        }
         streams[id]!.fieldBytes = total
         streams[id]!.fields.append(
             HTTP2Header(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self)))
@@ -50,17 +80,16 @@ extension HTTP2Session {
         case NGHTTP2_HEADERS: receivedHeaders(id, isEnd: isEnd)
         case NGHTTP2_DATA:
             if isEnd { events.append(.end(streamID: id, trailers: [])) }
-            if frame.hd.length == 0, !isEnd { count(.emptyData) }
+            if isEnd { streams[id]?.bodySinceMilliseconds = nil }
+            if frame.hd.length > 0, frame.hd.length <= frame.data.padlen, !isEnd { count(.emptyData) }
         case NGHTTP2_RST_STREAM: streams[id]?.isResetByPeer = true
         case NGHTTP2_SETTINGS where !isAcknowledgement:
             events.append(.settings)
-            count(.settings)
         case NGHTTP2_PING where isAcknowledgement:
             let opaque = withUnsafeBytes(of: frame.ping.opaque_data) {
                 UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))
             }
             if opaque == Self.shutdownPing { submitGoAway(.noError, debug: "") } else { events.append(.pong(opaque)) }
-        case NGHTTP2_PING: count(.ping)
         case NGHTTP2_GOAWAY:
             let length = min(frame.goaway.opaque_data_len, 256)
             let debug = String(
@@ -71,12 +100,14 @@ extension HTTP2Session {
     }
 
     private func receivedHeaders(_ id: Int32, isEnd: Bool) {
+        headersUnderWay = nil
         guard let stream = streams[id] else { return }
         let fields = stream.fields
         streams[id]!.fields = []
         if fields.contains(where: { $0.name.hasPrefix(":") }) {
             if role == .server, let head = HTTP2RequestHead(fields: fields) {
                 streams[id]!.isAnnounced = true
+                streams[id]!.bodySinceMilliseconds = nowMilliseconds
                 events.append(.request(streamID: id, head))
             } else if let head = HTTP2ResponseHead(fields: fields) {
                 if head.status < 200 { return }
@@ -86,11 +117,12 @@ extension HTTP2Session {
         } else if isEnd {
             events.append(.end(streamID: id, trailers: fields))
         }
+        if isEnd { streams[id]!.bodySinceMilliseconds = nil }
     }
 
     func sentFrame(_ frame: nghttp2_frame) {
         guard frame.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return }
-        // A reset that the layer above did not ask for was provoked by the peer: MadeYouReset, CVE-2025-8671.
+        // A reset that the layer above did not ask for was provoked by the peer.
         if streams[frame.hd.stream_id]?.isResetHere != true { count(.forcedReset) }
     }
 
@@ -101,13 +133,18 @@ extension HTTP2Session {
     }
 
     func streamClosed(_ id: Int32, _ code: UInt32) {
+        if headersUnderWay?.streamID == id { headersUnderWay = nil }
         guard let stream = streams.removeValue(forKey: id), stream.isAnnounced else { return }
         events.append(
             .closed(streamID: id, code: HTTP2ErrorCode(rawValue: code), byPeer: stream.isResetByPeer))
     }
 
     private func count(_ kind: FloodCounters.Kind) {
-        if floods.allows(kind, nowMilliseconds: nowMilliseconds) || isTerminated { return }
+        if isTerminated || floods.allows(kind, nowMilliseconds: nowMilliseconds) { return }
+        endFlood(kind)
+    }
+
+    func endFlood(_ kind: FloodCounters.Kind) {
         terminate(code: .enhanceYourCalm, debug: "too many \(kind)")
         events.append(.flood(kind: "\(kind)"))
     }
@@ -154,6 +191,7 @@ extension HTTP2Session {
             }
         }
         streams[id]!.queuedBytes -= count
+        movedOn(id, bytes: count)
         if case .sent(let last, let bytes) = events.last, last == id {
             events[events.count - 1] = .sent(streamID: id, bytes: bytes + count)
         } else if count > 0 {
@@ -200,6 +238,9 @@ struct SessionCallbacks: @unchecked Sendable {
     init() {
         var made: OpaquePointer?
         guard nghttp2_session_callbacks_new(&made) == 0, let made else { preconditionFailure("out of memory") }
+        nghttp2_session_callbacks_set_on_begin_frame_callback(made) { _, header, user in
+            session(user).beganFrame(header!.pointee) ? 0 : Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        }
         nghttp2_session_callbacks_set_on_begin_headers_callback(made) { _, frame, user in
             session(user).beganHeaders(frame!.pointee.hd.stream_id)
             return 0

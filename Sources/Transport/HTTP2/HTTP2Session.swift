@@ -44,6 +44,10 @@ package final class HTTP2Session {
     var floods: FloodCounters
     var input = ByteBuffer()
     var inputBase: UnsafeRawPointer?
+    /// The header list that is being received, and since when.
+    var headersUnderWay: (streamID: Int32, sinceMilliseconds: Int64)?
+    /// PINGs of ours that have not been answered.
+    var pingsUnderWay = 0
     private var pointer: OpaquePointer!
     private var isInsideLibrary = false
     private(set) var isTerminated = false
@@ -61,6 +65,11 @@ package final class HTTP2Session {
         var fields: [HTTP2Header] = []
         var fieldBytes = 0
         var pendingTrailers: [HTTP2Header] = []
+        /// Since when the body of a request is under way.
+        var bodySinceMilliseconds: Int64?
+        /// Since when `queue` has not moved on, as far as a look has seen it, and what has left since then.
+        var stalledSinceMilliseconds: Int64?
+        var progressBytes = 0
     }
 
     /// - Throws: `TransportError.protocolViolation` if nghttp2 has no memory. Queues the preface and SETTINGS.
@@ -73,6 +82,7 @@ package final class HTTP2Session {
         defer { nghttp2_option_del(options) }
         nghttp2_option_set_no_auto_window_update(options, 1)
         nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(limits.streamsMax))
+        nghttp2_option_set_max_continuations(options, limits.continuationsMax)
         let me = Unmanaged.passUnretained(self).toOpaque()
         let made =
             role == .server
@@ -125,10 +135,11 @@ package final class HTTP2Session {
         }
         inputBase = nil
         input = ByteBuffer()
-        if result < 0 {
-            terminate(code: .protocolError)
-            throw Self.failure(Int32(result))
-        }
+        // What follows a flood in the same bytes is left unread; the flood itself is an event.
+        if result >= 0 || isTerminated { return }
+        if result == Int(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue) { return endFlood(.continuation) }
+        terminate(code: .protocolError)
+        throw Self.failure(Int32(result))
     }
 
     /// What happened since the last call.
@@ -174,6 +185,7 @@ package final class HTTP2Session {
         stream.isAnnounced = true
         stream.isEnded = endStream
         streams[id] = stream
+        floods.openedStream()
         return id
     }
 
@@ -219,6 +231,7 @@ package final class HTTP2Session {
 
     /// Asks for a sign of life; the answer is the event `.pong` with the same number.
     package func ping(_ opaque: UInt64) {
+        pingsUnderWay += 1
         withUnsafeBytes(of: opaque.bigEndian) { raw in
             _ = nghttp2_submit_ping(
                 pointer, UInt8(NGHTTP2_FLAG_NONE.rawValue), raw.bindMemory(to: UInt8.self).baseAddress)

@@ -3,6 +3,7 @@ struct TokenBucket {
     private let burst: Double
     private let perMillisecond: Double
     private var tokens: Double
+    private var granted = 0
     private var lastMilliseconds: Int64?
 
     init(burst: Int, perSecond: Int) {
@@ -11,6 +12,9 @@ struct TokenBucket {
         tokens = Double(burst)
     }
 
+    /// Lets further events through, whenever they come.
+    mutating func grant(_ count: Int) { granted += count }
+
     /// - Parameter nowMilliseconds: of a clock that does not go back; if it does, no tokens are added.
     /// - Returns: whether the event is within the allowance.
     mutating func take(nowMilliseconds: Int64) -> Bool {
@@ -18,23 +22,12 @@ struct TokenBucket {
             tokens = min(burst, tokens + Double(nowMilliseconds - lastMilliseconds) * perMillisecond)
         }
         lastMilliseconds = max(nowMilliseconds, lastMilliseconds ?? nowMilliseconds)
+        if granted > 0 {
+            granted -= 1
+            return true
+        }
         if tokens < 1 { return false }
         tokens -= 1
         return true
-    }
-}
-
-/// The cheap-to-send, dear-to-answer things that nghttp2 lets pass without limit, each with its own allowance.
-struct FloodCounters {
-    enum Kind: Int, CaseIterable { case ping, settings, emptyData, forcedReset }
-
-    private var buckets: [TokenBucket]
-
-    init(limits: TransportLimits) {
-        buckets = Kind.allCases.map { _ in TokenBucket(burst: limits.floodBurst, perSecond: limits.floodPerSecond) }
-    }
-
-    mutating func allows(_ kind: Kind, nowMilliseconds: Int64) -> Bool {
-        buckets[kind.rawValue].take(nowMilliseconds: nowMilliseconds)
     }
 }

@@ -36,6 +36,14 @@ package final class TLSContext: @unchecked Sendable {
     let role: TLSRole
     let requiresPeerCertificate: Bool
 
+    /// Key exchange. Finite fields are left out: a stranger who asks for one of 8,192 bits would make this side compute
+    /// for tens of milliseconds (CVE-2002-20001).
+    private static let groups = "X25519:P-256:P-384"
+
+    /// Octets of a peer's certificate message. A node's chain has some 2 KiB; a stranger's would be kept until the
+    /// handshake has failed.
+    static let certificateListBytesMax = 16_384
+
     /// A context for accepting.
     /// - Parameter trustRootsPEM: roots that client certificates must lead to; unused if none are asked for.
     /// - Parameter crlsPEM: PEM revocation lists, each text holding one or more.
@@ -91,6 +99,11 @@ package final class TLSContext: @unchecked Sendable {
         let mode =
             Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) | Int(SSL_MODE_NO_AUTO_CHAIN)
         SSL_CTX_ctrl(pointer, SSL_CTRL_MODE, mode, nil)
+        let hasGroups = Self.groups.withCString {
+            SSL_CTX_ctrl(pointer, SSL_CTRL_SET_GROUPS_LIST, 0, UnsafeMutableRawPointer(mutating: $0))
+        }
+        guard hasGroups == 1 else { throw TransportError.configuration(takeOpenSSLErrorText()) }
+        SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateListBytesMax, nil)
         SSL_CTX_set_num_tickets(pointer, 0)
         SSL_CTX_set_max_early_data(pointer, 0)
         // SSL_OP_NO_TICKET and SSL_OP_NO_RENEGOTIATION; Swift does not see the macros behind SSL_OP_BIT.

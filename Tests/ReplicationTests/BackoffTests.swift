@@ -1,0 +1,31 @@
+import TestSupport
+import Testing
+
+@testable import Replication
+
+@Suite struct BackoffTests {
+    @Test("waits are drawn below a ceiling that doubles from one second to five minutes, and begin anew after a reset")
+    func ceilings() {
+        let seed: UInt64 = 20_260_101
+        var generator = SeededGenerator(seed: seed)
+        for attempt in 0..<14 {
+            let ceiling = min(Backoff.ceilingMilliseconds, Backoff.floorMilliseconds << attempt)
+            var longest: Int64 = 0
+            var shortest = Int64.max
+            for _ in 0..<400 {
+                var backoff = Backoff()
+                for _ in 0..<attempt { _ = backoff.nextDelayMilliseconds(using: &generator) }
+                let delay = backoff.nextDelayMilliseconds(using: &generator)
+                longest = max(longest, delay)
+                shortest = min(shortest, delay)
+            }
+            #expect(longest <= ceiling && longest > ceiling * 9 / 10, "seed \(seed), attempt \(attempt)")
+            // Full jitter: short waits occur after many failures too.
+            #expect(shortest >= Backoff.floorMilliseconds / 10 && shortest < ceiling / 4, "seed \(seed)")
+        }
+        var backoff = Backoff()
+        for _ in 0..<100 { _ = backoff.nextDelayMilliseconds(using: &generator) }
+        backoff.reset()
+        #expect(backoff.nextDelayMilliseconds(using: &generator) <= Backoff.floorMilliseconds)
+    }
+}
