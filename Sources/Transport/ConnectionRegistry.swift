@@ -8,6 +8,8 @@ final class ConnectionRegistry: Sendable {
     private struct State {
         var connections: [ObjectIdentifier: ServerConnection] = [:]
         var waiting = WaitingHandshakes<ObjectIdentifier>()
+        /// Those that have lost their place among the waiting, and not yet their socket.
+        var parked = WaitingHandshakes<ObjectIdentifier>()
         var perCertificate: [String: Int] = [:]
         /// Until when a certificate is refused.
         var penalties: [String: Int64] = [:]
@@ -26,23 +28,38 @@ final class ConnectionRegistry: Sendable {
 
     func all() -> [ServerConnection] { state.withLock { Array($0.connections.values) } }
 
-    /// - Returns: why not; otherwise nil, and whoever has waited too long for others to wait as well.
-    func add(_ connection: ServerConnection) -> (refusal: TransportError?, displaced: ServerConnection?) {
+    /// What a new connection means for it and for others.
+    struct Arrival {
+        /// Why it is not taken.
+        var refusal: TransportError?
+        /// Has waited too long for others to wait as well: parked from now on.
+        var displaced: ServerConnection?
+        /// Was parked for too long.
+        var closed: ServerConnection?
+    }
+
+    func add(_ connection: ServerConnection) -> Arrival {
         state.withLock { state in
-            if state.isClosed { return (.refused(reason: "shutting down"), nil) }
-            guard state.connections.count < limits.connectionsMax else {
-                return (.refused(reason: "\(limits.connectionsMax) connections are open"), nil)
+            if state.isClosed { return Arrival(refusal: .refused(reason: "shutting down")) }
+            guard state.connections.count - state.parked.count < limits.connectionsMax else {
+                return Arrival(refusal: .refused(reason: "\(limits.connectionsMax) connections are open"))
             }
             let id = ObjectIdentifier(connection)
             state.connections[id] = connection
-            let displaced = state.waiting.add(id, from: connection.host, countMax: limits.handshakesMax)
-            return (nil, displaced.flatMap { state.connections[$0] })
+            guard let displacedID = state.waiting.add(id, from: connection.host, countMax: limits.handshakesMax),
+                let displaced = state.connections[displacedID]
+            else { return Arrival() }
+            let closed = state.parked.add(displacedID, from: displaced.host, countMax: limits.parkedMax)
+            return Arrival(displaced: displaced, closed: closed.flatMap { state.connections[$0] })
         }
     }
 
     /// The peer has shown who it is and what it speaks.
     func established(_ connection: ServerConnection) {
-        state.withLock { $0.waiting.remove(ObjectIdentifier(connection), from: connection.host) }
+        state.withLock { state in
+            state.waiting.remove(ObjectIdentifier(connection), from: connection.host)
+            state.parked.remove(ObjectIdentifier(connection), from: connection.host)
+        }
     }
 
     /// Counts a connection under its certificate.
@@ -93,6 +110,7 @@ final class ConnectionRegistry: Sendable {
         state.withLock { state in
             state.connections.removeValue(forKey: ObjectIdentifier(connection))
             state.waiting.remove(ObjectIdentifier(connection), from: connection.host)
+            state.parked.remove(ObjectIdentifier(connection), from: connection.host)
         }
     }
 

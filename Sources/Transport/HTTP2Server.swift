@@ -135,12 +135,15 @@ package final class HTTP2Server: Service {
 
     private func accept(_ channel: any Channel) throws {
         let connection = ServerConnection(channel: channel, registry: registry, logger: logger, refusals: refusals)
-        let (refusal, displaced) = registry.add(connection)
-        if let refusal {
+        let arrival = registry.add(connection)
+        if let refusal = arrival.refusal {
             connection.logRefusal(refusal)
             throw refusal
         }
-        displaced?.cut(.refused(reason: "\(limits.handshakesMax) other connections wait for their handshake"))
+        let reason = TransportError.refused(
+            reason: "\(limits.handshakesMax) other connections wait for their handshake")
+        arrival.displaced?.park(reason)
+        arrival.closed?.cut(reason)
         do {
             let context = tls.withLock { $0 }
             if let context {

@@ -69,6 +69,23 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
         order { $0.cut(error) }
     }
 
+    /// Ends its handshake and keeps its socket, unread, until the handshake's time is over: a stranger who is not cut off
+    /// does not come back, and each time that he did would cost a handshake.
+    func park(_ reason: TransportError) {
+        channel.eventLoop.execute { [self] in
+            let isWaiting = state.withLock { state in
+                if state.link == nil { state.cutReason = state.cutReason ?? reason }
+                return state.link == nil
+            }
+            guard isWaiting, channel.isActive else { return cut(reason) }
+            channel.setOption(ChannelOptions.autoRead, value: false).whenFailure { _ in }
+            guard let context = try? channel.pipeline.syncOperations.context(handlerType: TLSHandler.self) else {
+                return
+            }
+            channel.pipeline.syncOperations.removeHandler(context: context).whenFailure { _ in }
+        }
+    }
+
     func beginShutdown(limitMilliseconds: Int64) {
         order { $0.beginShutdown(limitMilliseconds: limitMilliseconds) }
     }

@@ -20,6 +20,8 @@ package struct TransportLimits: Sendable, Equatable {
     package var connectionsMax = 2_048
     /// Of these, the ones whose TLS handshake or HTTP/2 preface is not complete.
     package var handshakesMax = 256
+    /// Displaced ones whose socket is kept, unread, until their handshake's time is over; not among `connectionsMax`.
+    package var parkedMax = 1_024
     /// Live connections that present the same client certificate.
     package var connectionsPerCertificateMax = 2
     /// Sum of name, value and 32 octets over the fields of one header list (RFC 9113 §10.5.1).

@@ -107,10 +107,13 @@ struct HostileSocketTests {
         #expect(counter.lines.withLock { $0.map { $0["reason"] } } == ["\(reason)"])
     }
 
-    @Test("of a hundred half-open handshakes eight stay, and an honest one gets through between them")
+    @Test(
+        "of a hundred half-open handshakes eight go on, others are parked, and an honest one gets through between them")
     func halfOpen() async throws {
         var limits = TransportLimits.node
         limits.handshakesMax = 8
+        limits.parkedMax = 20
+        limits.connectionsMax = 12
         let counter = CountingLogHandler.Counter()
         try await withServer(server(limits, counter)) { server in
             var channels: [any Channel] = []
@@ -122,11 +125,32 @@ struct HostileSocketTests {
                 _ = try await connection.ping()
                 await connection.close()
             }
-            while server.connectionCount > 8 { await Task.yield() }
-            for channel in channels.dropLast(8) { try await channel.closeFuture.get() }
+            while server.connectionCount > 27 { await Task.yield() }
+            for channel in channels.dropLast(27) { try await channel.closeFuture.get() }
+            #expect(channels.suffix(27).allSatisfy { $0.isActive })
             for channel in channels { channel.close(promise: nil) }
         }
         #expect(counter.count >= 50)
+    }
+
+    @Test("a parked connection gets no further, and is closed when the handshake's time is over")
+    func parked() async throws {
+        var limits = TransportLimits.node
+        limits.handshakesMax = 1
+        limits.handshakeMilliseconds = 300
+        let counter = CountingLogHandler.Counter()
+        try await withServer(server(limits, counter)) { server in
+            let first = try await silentChannel(server)
+            while server.waitingCount == 0 { await Task.yield() }
+            let second = try await silentChannel(server)
+            while server.connectionCount < 2 { await Task.yield() }
+            #expect(server.waitingCount == 1)
+            try await first.writeAndFlush(ByteBuffer(string: "no ClientHello, and nobody minds")).get()
+            try await first.closeFuture.get()
+            try await second.closeFuture.get()
+            while server.connectionCount > 0 { await Task.yield() }
+        }
+        #expect(counter.count == 2)
     }
 
     @Test("a flood ends its connection, its certificate is refused after that, and another peer notices nothing")

@@ -6,7 +6,7 @@ struct TLSEstablished: Sendable {
 }
 
 /// Puts a `TLSSession` between the socket and HTTP/2. Stays on its event loop.
-final class TLSHandler: ChannelDuplexHandler {
+final class TLSHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
