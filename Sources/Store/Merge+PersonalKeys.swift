@@ -54,7 +54,7 @@ extension Merge {
         let entity = work.ticket.id
         let rows = try DotReader(db)
         var operations: [Operation] = []
-        for dot in work.ticket.dots(of: [.proposeErasure, .confirmErasure]) {
+        for dot in work.ticket.dots(of: [.proposeErasure, .confirmErasure]) where !work.ticket.isVoid(dot) {
             if let operation = try rows.read(dot)?.operation { operations.append(operation) }
         }
         for erasure in Erasure.all(of: operations) {

@@ -116,6 +116,32 @@ import Tickets
         #expect(try store.reader.key(named: other.id)?.isHeld == true)
     }
 
+    @Test("what a revoked office has proposed erases nothing, whoever agrees to it")
+    func voidProposal() throws {
+        let store = try Self.store(2)
+        let key = Self.key(2)
+        let stolen = announcement("xihu.hz.zj", replica: 11)
+        try store.commit([
+            stolen,
+            RevocationTests.revocation(
+                of: "xihu.hz.zj", replica: 11, last: stolen, by: "hz.zj", at: Dot(ReplicaID(1), 10)),
+        ])
+        let site = SiteCode(validated: "xihu.hz.zj")
+        let proposal = Body.proposeErasure(ProposeErasureBody(keys: [key.id]))
+        let proposed = Operation(
+            dot: Dot(ReplicaID(11), 2), entity: key.subject, previous: 0, seen: VersionVector(),
+            time: HybridTimestamp(milliseconds: Office.start),
+            author: Author(name: "thief", role: .admin, level: .branch, site: site, department: ""), scope: [],
+            kind: proposal.kind.operationKind, isCritical: false, body: proposal.encoded())
+        try store.commit([
+            proposed,
+            Self.operation(
+                11, .confirmErasure(ConfirmErasureBody(proposal: proposed.dot)), on: key.subject, by: "wang"),
+        ])
+        #expect(try store.reader.key(named: key.id)?.isHeld == true)
+        #expect(try store.reader.erasures().allSatisfy { !$0.isConfirmed })
+    }
+
     @Test("a child's word erases what its subtree takes part in, and a key that nothing is sealed under is not kept")
     func childrensWord() throws {
         let store = try Self.store(2)
