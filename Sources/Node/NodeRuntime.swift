@@ -20,9 +20,11 @@ extension SyncNode {
         let configuration = try NodeConfiguration(folder: folder)
         let catalog = try CatalogFile.read(folder)
         let clock = NodeClock(scale: configuration.clock)
+        let progress = ProgressReporter("operations folded for this version", style: .fitting(isForProgram: false))
         let opened = try Store.open(
             folder, patienceMilliseconds: patienceMilliseconds,
-            context: StoreContext(now: clock.now(), catalog: catalog))
+            context: StoreContext(now: clock.now(), catalog: catalog, progress: { progress.update($0, of: $1) }))
+        progress.finish()
         return try SyncNode(
             writer: opened.writer, catalog: catalog, clock: clock, logger: logger,
             certificateFingerprint: {
@@ -48,6 +50,8 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let up = Mutex(false)
     private let recovery = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     private let isRecovering = Mutex(false)
+    /// The listener of the sync, while it runs.
+    private let syncServer = Mutex<HTTP2Server?>(nil)
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
     /// - Parameter patienceMilliseconds: how long this thread waits for a folder that is held.
@@ -100,6 +104,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             logger.notice("the certificate has been renewed")
         }
         await node.writeProjection()
+        await node.scrubErasedSoon()
         do {
             try await serve()
         } catch {
@@ -110,6 +115,8 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     private func serve() async throws {
+        // The listener's handler holds this node.
+        defer { syncServer.withLock { $0 = nil } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.listen {
                 let server = HTTP2Server(
@@ -117,6 +124,7 @@ package final class NodeRuntime: Service, RuntimeControl {
                 group.addTask { try await server.run() }
                 let port = try await server.port
                 bound.withLock { $0.sync = "\(configuration.advertisedHost):\(port)" }
+                syncServer.withLock { $0 = server }
                 group.addTask { await self.refreshCertificate(of: server) }
             }
             if let address = configuration.enrolment, keys.exists(.authorityKey) {
@@ -143,6 +151,11 @@ package final class NodeRuntime: Service, RuntimeControl {
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
             group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
+            group.addTask { await self.watchAlarms() }
+            let (changes, change) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            node.revocations.onChange { change.yield() }
+            change.yield()
+            group.addTask { for await _ in changes { await self.enforceRevocations() } }
             await node.onRecovery { [weak self] in self?.reopen() }
             group.addTask { await self.waitForRecovery() }
             up.withLock { $0 = true }
@@ -195,6 +208,28 @@ package final class NodeRuntime: Service, RuntimeControl {
         await supervisor.stop()
     }
 
+    /// How long a revoked peer's connection lives on, so that it hears why.
+    static let revokedFarewellMilliseconds = 300
+
+    /// No new handshake, no session, and soon no connection of those that have been revoked.
+    private func enforceRevocations() async {
+        let server = syncServer.withLock { $0 }
+        do {
+            let records = try node.reader.revocations()
+            guard !records.isEmpty else { return }
+            try RevocationLists(keys).keep(records)
+            try server?.replaceTLS(keys.serverContext())
+        } catch {
+            logger.error(
+                "a revocation list cannot be used: revoked peers are refused one by one",
+                metadata: ["error": "\(error)"])
+        }
+        await supervisor.endRevoked()
+        try? await Task.sleep(for: .milliseconds(Self.revokedFarewellMilliseconds))
+        let revoked = node.revocations.peers
+        server?.closeConnections { $0.certificate.map(revoked.includes) == true }
+    }
+
     private static let certificateLookSeconds = 3_600
 
     private func watchCertificate(towards parent: SiteCode) async {
@@ -206,6 +241,18 @@ package final class NodeRuntime: Service, RuntimeControl {
             } catch {
                 logger.error("the certificate cannot be read", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    /// Now and every hour.
+    private func watchAlarms() async {
+        while !Task.isCancelled {
+            do {
+                try await CertificateAlarm.log(keys, node: node, logger: logger, now: NodeClock.system())
+            } catch {
+                logger.error("the certificates cannot be looked at", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
         }
     }
 
@@ -234,12 +281,24 @@ package final class NodeRuntime: Service, RuntimeControl {
                 HTTP2ResponseHead(status: 403), body: ByteBuffer(string: "this node is not the parent of \(name)"))
             return
         }
+        if let certificate = peer.certificate, let refusal = refusal(certificate, stream.requestHead.path) {
+            logger.warning("a peer was refused", metadata: ["peer": "\(site)", "reason": "\(refusal)"])
+            try? stream.respond(HTTP2ResponseHead(status: 403), body: ByteBuffer(string: refusal))
+            return
+        }
         switch (stream.requestHead.method, stream.requestHead.path) {
         case ("POST", SyncRoute.path):
             await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
         case ("POST", SyncRoute.renewPath): await renew(stream, for: uri)
         default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
         }
+    }
+
+    /// Why a certificate that the handshake has let through opens this route no more.
+    private func refusal(_ certificate: PeerCertificate, _ path: String) -> String? {
+        if node.revocations.peers.includes(certificate) { return RevokedPeers.reason }
+        guard !Renewal.admits(certificate, to: path, now: NodeClock.system()) else { return nil }
+        return "the certificate has expired: it may be renewed for a while, and opens nothing else"
     }
 
     private func renew(_ stream: HTTP2Stream, for uri: NodeURI) async {

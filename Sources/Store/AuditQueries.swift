@@ -66,7 +66,7 @@ struct AuditScan {
             """
                 + (peer.record.role == .child
                     ? """
-                     AND (e.type IN (3, 4) OR EXISTS (
+                     AND (e.type IN (2, 3, 4) OR EXISTS (
                         SELECT 1 FROM member m WHERE m.site = ?7 AND m.entity = e.id))
                     """ : "") + " ORDER BY e.type, e.high, e.low")
         if peer.record.role == .child { rows.bind(7, peer.record.site.rawValue) }
@@ -200,7 +200,11 @@ struct AuditScan {
     func differences(_ lists: [EntityOperations], after: Dot?, isCut: Bool) throws -> OperationDifferences {
         var result = OperationDifferences()
         let parked = try BoundStatement(
-            db, "SELECT 1 FROM parked WHERE replica = ?1 AND sequence = ?2 AND hash = ?3")
+            db,
+            """
+            SELECT 1 FROM parked WHERE replica = ?1 AND sequence = ?2 AND hash = ?3
+            UNION ALL SELECT 1 FROM discarded WHERE replica = ?1 AND sequence = ?2 AND hash = ?3
+            """)
         for (index, list) in lists.enumerated() {
             var theirs: [Dot: ContentHash] = [:]
             for entry in list.entries { theirs[entry.dot] = entry.hash }
@@ -215,7 +219,8 @@ struct AuditScan {
                 }
             }
             for (dot, hash) in theirs.sorted(by: { $0.key < $1.key }) {
-                // What is parked here is here: it waits for what justifies it, not for another copy.
+                // What is parked here is here: it waits for what justifies it, not for another copy. What was thrown
+                // away is not wanted.
                 parked.bind(1, dot.replica.rawValue)
                 parked.bind(2, dot.sequence)
                 hash.withBytes { parked.bind(3, $0) }

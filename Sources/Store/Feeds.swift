@@ -103,6 +103,7 @@ extension StoreReader {
             guard batch.end.position > cursor.position else { return part }
             let sent = batch.end.digest.count
             if lane == .backlog { batch.remaining = peer.feedLength > sent ? peer.feedLength - sent : 0 }
+            batch.keys = try keys(for: batch.operations, db)
             part.batch = batch
             return part
         }

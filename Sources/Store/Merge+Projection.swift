@@ -32,12 +32,16 @@ extension Merge {
         var siteCount = 0
         /// Numbers that operations since it was last written have given it, by the operation.
         var numbers: [Dot: String] = [:]
+        /// `numbers` has those of all openings that count: its row may have one that does not any more.
+        var isRenumbered = false
         /// An operation since it was last written may have changed what its row shows.
         var mayShowMore = false
         /// It differs from its row.
         var isDirty = false
         /// Counts how often that has changed.
         var turn = 0
+        /// Keys that something of it is known to be sealed under.
+        var sealedUnder: Set<PersonalKeyID> = []
         /// What it counts for in the working set.
         var events = 0
 
@@ -102,12 +106,17 @@ extension Merge {
     mutating func replay(_ stored: StoredOperation) throws {
         let work = try work(on: stored.operation.entity)
         guard !work.ticket.contains(stored.operation.dot) else { return }
-        apply(stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work)
+        let isVoid = cache.replicas[stored.operation.dot.replica]?.isVoid(stored.operation.dot.sequence, stored.hash)
+        apply(
+            stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work,
+            isVoid: isVoid ?? false)
         lookAtMembers(of: work)
     }
 
-    func apply(_ operation: Operation, hash: ContentHash, reading: OperationReading, to work: Work) {
-        work.ticket.apply(operation, reading)
+    func apply(
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, to work: Work, isVoid: Bool
+    ) {
+        work.ticket.apply(operation, reading, isVoid: isVoid)
         if !work.mayShowMore { work.mayShowMore = operation.kind != Kind.note.operationKind }
         work.digest.insert(hash)
         if let number = reading.number { work.numbers[operation.dot] = number }
@@ -116,6 +125,7 @@ extension Merge {
 
     /// Ends the transaction: the projection to the given extent, and the measures of replicas and peers.
     mutating func finish(_ extent: ProjectionExtent = .everything) throws {
+        if mayVoid { try applyRevocations() }
         switch extent {
         case .everything:
             while let (work, _, _) = cache.works.oldestDirty() { try write(work) }
@@ -123,7 +133,7 @@ extension Merge {
             for work in touched where work.isDirty { try write(work) }
             try writeOverdue()
         case .overdue:
-            for work in created {
+            for work in created where work.isNew {
                 try insertRow(of: work, digest: .empty) { row in
                     row.bind(8, [])
                     try row.run()
@@ -132,6 +142,9 @@ extension Merge {
             }
             try writeOverdue()
         }
+        // Their entities have rows now, by which operations are read.
+        for work in asked { try judgeErasures(on: work) }
+        asked.removeAll()
         try rollup.write(add: cache.statements.addRollup, dropEmpty: cache.statements.dropEmptyRollup)
         try setProjectionCursor(cache.works.oldestDirty()?.arrival)
         cache.works.trim()
@@ -157,7 +170,7 @@ extension Merge {
         cache.projectionCursor = arrival
     }
 
-    private mutating func write(_ work: Work) throws {
+    mutating func write(_ work: Work) throws {
         if work.ticket.id.type == .ticket { try writeTicket(work) }
         if work.isNew {
             try insertRow(of: work, digest: work.digest) { row in
@@ -181,11 +194,13 @@ extension Merge {
         cache.works.wrote(work)
         work.mayShowMore = false
         work.numbers.removeAll()
+        work.isRenumbered = false
     }
 
     private mutating func writeTicket(_ work: Work) throws {
         result.touched.append(work.ticket.id)
         guard work.mayShowMore || work.facts == 0 else { return }
+        guard !work.ticket.isAllVoid else { return try removeTicketRow(of: work) }
         let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
         let facts = row.facts
         if facts != work.facts {

@@ -18,17 +18,22 @@ package struct MergeBatch: Sendable {
     package let hashes: [ContentHash]
     /// What tickets take from the bodies: read here and not within the transaction, which others wait for.
     let readings: [OperationReading]
+    /// Keys that have come with them, or were made for them.
+    let keys: [PersonalKeyEntry]
     /// What it takes in memory, about.
     package let memoryBytes: Int
 
     /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
     private static let operationMemoryBytes = 640
 
-    package init(source: BatchSource, operations: [Operation], hashes: [ContentHash]) {
+    package init(
+        source: BatchSource, operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = []
+    ) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         self.source = source
         self.operations = operations
         self.hashes = hashes
+        self.keys = keys
         readings = operations.map { OperationReading($0) }
         memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
@@ -41,6 +46,10 @@ package struct MergeResult: Sendable {
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
+    /// A revocation is among the operations, or has come into force with them.
+    package var hasRevocations = false
+    /// Keys that were held and are erased.
+    package var erasedCount = 0
     package var lastArrival: Int64 = 0
     /// Peers whose feed has grown.
     package var advancedPeers: [PeerID] = []
@@ -81,6 +90,12 @@ struct Merge: ~Copyable {
     /// Entities that it has touched, with repetitions.
     var touched: [Work] = []
     var rollup = RollupDelta()
+    /// What is void has to be worked out again.
+    var mayVoid = false
+    /// Entities on which somebody has asked for an erasure, or agreed to one.
+    var asked: [Work] = []
+    /// Keys of the batch in hand.
+    var offered: [PersonalKeyID: PersonalKeyEntry] = [:]
     private var envelope = ByteWriter(reserving: 256)
     private var hasher = ContentHasher()
     var result = MergeResult()
@@ -108,10 +123,12 @@ struct Merge: ~Copyable {
             source = peer
             try save(place, from: peer)
         }
+        for key in batch.keys { offered[key.id] = key }
         for index in batch.operations.indices {
             try append(
                 batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source)
         }
+        if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }
 
     private mutating func append(
@@ -123,7 +140,8 @@ struct Merge: ~Copyable {
             return
         }
         if let reason = Origin.doubt(
-            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) })
+            of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) },
+            siteOf: { cache.replicas[$0]?.site })
         {
             try park(operation, hash: hash, source: source, reason: reason)
             return
@@ -137,12 +155,25 @@ struct Merge: ~Copyable {
     ) throws {
         let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
         if cache.hasParked { try forgetParked(operation.dot, hash) }
-        apply(operation, hash: hash, reading: reading, to: work)
+        apply(
+            operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
+        if let key = reading.sealedUnder { try noteUse(of: key, in: work, source: source) }
         try feed(operation, arrival: arrival, work: work, source: source)
+        let isAbout =
+            operation.kind == Kind.proposeErasure.operationKind || operation.kind == Kind.confirmErasure.operationKind
+        if isAbout, !replica.isVoid(operation.dot.sequence, hash) {
+            asked.append(work)
+        }
         if operation.kind == Kind.announce.operationKind, replica.site == nil {
             replica.site = operation.author.site
             replica.isChanged = true
+            if cache.hasRevocations {
+                mayVoid = true
+                result.hasRevocations = true
+            }
             try takeUpParked(of: replica)
+        } else if operation.kind == Kind.revoke.operationKind {
+            try note(revocationAt: arrival)
         }
     }
 
@@ -345,6 +376,7 @@ extension Merge {
     private mutating func park(
         _ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?, reason: String
     ) throws {
+        if cache.hasDiscarded, try isDiscarded(operation.dot, hash) { return }
         let row = cache.statements.park
         row.bind(1, operation.dot.replica.rawValue)
         row.bind(2, operation.dot.sequence)
@@ -395,7 +427,11 @@ extension Merge {
         for entry in try Self.waiting(rows) {
             let replica = try cache.replica(entry.operation.dot.replica)
             // The operation itself has to make sense: only who sent it is taken on trust.
-            guard Origin.doubt(of: entry.operation, announced: replica.site, from: nil) == nil else { continue }
+            guard
+                Origin.doubt(
+                    of: entry.operation, announced: replica.site, from: nil, siteOf: { cache.replicas[$0]?.site })
+                    == nil
+            else { continue }
             if try replica.mayHold(entry.operation.dot.sequence) && isStored(entry.operation.dot, entry.hash, replica) {
                 try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
                 continue

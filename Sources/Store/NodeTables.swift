@@ -75,11 +75,12 @@ extension StoreWriter {
     }
 
     /// Uses a token up.
-    /// - Returns: the site it is for; nil if it is unknown, used or too old.
+    /// - Returns: the site it is for; nil if it is unknown, used, revoked or too old.
     package func redeemEnrolment(token: ContentHash, now: Int64) throws -> SiteCode? {
         try write { db in
             let site = try String.fetchOne(
-                db, sql: "SELECT site FROM enrolment WHERE token = ? AND used IS NULL AND expires > ?",
+                db,
+                sql: "SELECT site FROM enrolment WHERE token = ? AND used IS NULL AND revoked IS NULL AND expires > ?",
                 arguments: [token.data, now])
             guard let site else { return nil }
             try db.execute(

@@ -402,12 +402,13 @@ extension StoreWriter {
 /// Who takes part in what. Source: Protocols/sync.md §2.
 enum Scope {
     /// Numbers of the entities that every node has.
-    static let everyonesEntities = "SELECT id FROM entity WHERE type IN (3, 4)"
+    static let everyonesEntities = "SELECT id FROM entity WHERE type IN (2, 3, 4)"
 
     static func isForEveryone(_ type: EntityType) -> Bool {
         switch type {
-        case .catalog, .replica: true
-        case .ticket, .customer: false
+        // Of a customer there is only who asked that he be erased, by a name that says nothing.
+        case .customer, .catalog, .replica: true
+        case .ticket: false
         }
     }
 }

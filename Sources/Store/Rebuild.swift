@@ -13,6 +13,7 @@ extension StoreWriter {
         let count = try transaction(folding: false) { db, cache in
             try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
             cache.forgetWorks()
+            try findRevocations(now: now, db, cache)
             // The rows themselves stay: the log names entities by their numbers.
             try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
@@ -45,6 +46,17 @@ extension StoreWriter {
         return count
     }
 
+    /// What is void has to be known before anything is folded.
+    private func findRevocations(now: Int64, _ db: Database, _ cache: WriterCache) throws {
+        try db.execute(sql: "DELETE FROM revocation")
+        try db.execute(
+            sql: "INSERT INTO revocation SELECT arrival FROM operation WHERE kind = ?",
+            arguments: [Int(Kind.revoke.rawValue)])
+        cache.hasRevocations = db.changesCount > 0
+        var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
+        try merge.loadRules()
+    }
+
     /// Folds some tickets again from their operations and compares, without changing anything.
     /// - Parameter sampleCount: how many entities to look at, spread over all.
     /// - Returns: entities whose stored state differs.
@@ -58,6 +70,7 @@ extension StoreWriter {
             entities.bind(1, max(1, total / max(1, sampleCount)))
             entities.bind(2, sampleCount)
             let rows = try DotReader(db)
+            let rules = try VoidRules.read(db)
             while try entities.step() {
                 guard let type = EntityType(rawValue: UInt8(clamping: entities.integer(0))) else { continue }
                 let id = EntityID(type: type, high: entities.unsigned(1), low: entities.unsigned(2))
@@ -67,11 +80,20 @@ extension StoreWriter {
                 }
                 var folded = Ticket(id: id)
                 for dot in stored.operations {
-                    if let operation = try rows.operation(dot)?.operation { folded.apply(operation) }
+                    if let operation = try rows.operation(dot) { folded.apply(operation, rules) }
                 }
                 if folded.encoded() != entities.bytes(3) { differing.append(id) }
             }
             return differing
         }
+    }
+}
+
+extension Ticket {
+    /// Folds an operation of the log as it counts now.
+    mutating func apply(_ stored: StoredOperation, _ rules: VoidRules) {
+        apply(
+            stored.operation, OperationReading(stored.operation),
+            isVoid: rules.isVoid(stored.operation.dot, stored.hash))
     }
 }

@@ -18,9 +18,14 @@ enum Reissue {
         try Self.arrivals(arrivals, db) { list in
             try db.execute(sql: "DELETE FROM operation WHERE arrival IN \(list)")
             try db.execute(sql: "DELETE FROM damaged WHERE arrival IN \(list)")
+            try db.execute(sql: "DELETE FROM revocation WHERE arrival IN \(list)")
         }
         try closeArrivals(taken, db)
         try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
+        // What they revoked counts until they are issued again.
+        var merge = Merge(db: db, cache: cache, catalog: refold.catalog, site: refold.site, now: refold.now)
+        try merge.applyRevocations()
+        try merge.finish()
         try keep(taken, common: common, db)
         try shorten(own, to: common, db)
     }
@@ -106,7 +111,7 @@ enum Reissue {
         // What still waits from an earlier fork was written after these: they go before it.
         let first = try Int64.fetchOne(db, sql: "SELECT min(position) FROM reissue") ?? 1
         let insert = try BoundStatement(db, "INSERT INTO reissue VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-        for (index, stored) in taken.enumerated() where stored.operation.entity.type != .replica {
+        for (index, stored) in taken.enumerated() where stored.operation.kind != Kind.announce.operationKind {
             let operation = stored.operation
             insert.bind(1, first - Int64(taken.count) + Int64(index))
             insert.bind(2, operation.dot.replica.rawValue)

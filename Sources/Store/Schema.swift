@@ -14,6 +14,8 @@ enum Schema {
             try db.execute(sql: search)
             try db.execute(sql: node)
         }
+        migrator.registerMigration("revocation") { db in try db.execute(sql: revocation) }
+        migrator.registerMigration("personal keys") { db in try db.execute(sql: PersonalKeySchema.tables) }
         return migrator
     }()
 

@@ -50,6 +50,7 @@ extension StoreReader {
             entities.bind(1, number)
             entities.bind(2, limit)
             let rows = try DotReader(db)
+            let rules = try VoidRules.read(db)
             var step = ScrubStep()
             while try entities.step() {
                 step.rowCount += 1
@@ -59,21 +60,23 @@ extension StoreReader {
                 // Named by the log and still to be folded.
                 if entities.integer(4) == 0 { continue }
                 let digest = SetDigest(count: entities.unsigned(4), sum: ContentHash(entities.blob(5)) ?? .zero)
-                if try !isWhole(id, state: entities.bytes(6), digest: digest, rows) { step.wrong.append(id) }
+                if try !isWhole(id, state: entities.bytes(6), digest: digest, rows, rules) { step.wrong.append(id) }
             }
             if step.rowCount < limit { step.next = nil }
             return step
         }
     }
 
-    private func isWhole(_ id: EntityID, state: [UInt8], digest: SetDigest, _ rows: DotReader) throws -> Bool {
+    private func isWhole(
+        _ id: EntityID, state: [UInt8], digest: SetDigest, _ rows: DotReader, _ rules: VoidRules
+    ) throws -> Bool {
         guard let stored = try? state.withUnsafeBytes({ try Ticket(decoding: $0, id: id) }) else { return false }
         var folded = Ticket(id: id)
         var sum = SetDigest.empty
         for dot in stored.operations {
             // Where it is the row that is damaged, folding again waits for its healing.
             guard let operation = try rows.read(dot), operation.operation.entity == id else { return false }
-            folded.apply(operation.operation)
+            folded.apply(operation, rules)
             sum.insert(operation.hash)
         }
         return sum == digest && folded.encoded() == state

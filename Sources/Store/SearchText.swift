@@ -121,8 +121,9 @@ package enum SearchText {
     /// What can be searched for in an operation.
     static func texts(of body: Body) -> [String] {
         switch body {
-        case .open(let open): [open.title, open.body, open.number, open.customerLabel]
-        case .setField(let set): [set.value.text ?? ""]
+        // What tells who the customer is is found by nobody's search, sealed or not.
+        case .open(let open): [open.title, open.body, open.number]
+        case .setField(let set): [set.field.isPersonal ? "" : set.value.text ?? ""]
         case .transfer(let transfer): [transfer.reason, transfer.note]
         case .reply(let reply): [reply.text]
         case .feedback(let feedback): [feedback.text]
@@ -135,7 +136,10 @@ package enum SearchText {
         case .joinTwins(let join): [join.reason]
         case .separateTwins(let separate): [separate.reason]
         case .tag(let tag): [tag.tag]
-        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument: []
+        case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument, .revoke,
+            .confirmErasure:
+            []
+        case .proposeErasure(let proposal): [proposal.reason]
         }
     }
 }

@@ -40,11 +40,15 @@ package struct StoreContext: Sendable {
     package var nextReplica: ReplicaID
     /// By which the entities of operations that are issued again are folded.
     package var catalog: Catalog
+    /// Hears of operations done and in all, where the whole log has to be folded anew.
+    package var progress: @Sendable (Int, Int) -> Void
 
     package init(
         now: Int64 = Int64(Date().timeIntervalSince1970 * 1_000), machine: ContentHash? = MachineIdentity.current(),
-        nextReplica: ReplicaID = ReplicaID(UInt64.random(in: 1...UInt64.max)), catalog: Catalog = .standard
+        nextReplica: ReplicaID = ReplicaID(UInt64.random(in: 1...UInt64.max)), catalog: Catalog = .standard,
+        progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) {
+        self.progress = progress
         self.now = now
         self.machine = machine
         self.nextReplica = nextReplica
@@ -108,19 +112,32 @@ package enum Store {
         guard let identity = try file.pool.read({ try Incarnation.identity($0) }) else {
             throw StoreError.notInitialised(path: folder.path)
         }
-        let reader = StoreReader(folder: folder, file: file, identity: identity)
+        let disk = try DiskKey.open(folder)
+        try adopt(disk, file.pool)
+        let reader = StoreReader(folder: folder, file: file, identity: identity, disk: disk)
         let writer = try StoreWriter(reader: reader, machine: context.machine)
         writer.use(context.catalog)
+        try writer.upgrade(now: context.now, progress: context.progress)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
             try writer.saveEpoch()
             return (writer, reader)
         }
         // Everything in memory belongs to the former incarnation.
-        let next = StoreReader(folder: folder, file: file, identity: renewed)
+        let next = StoreReader(folder: folder, file: file, identity: renewed, disk: disk)
         let nextWriter = try StoreWriter(reader: next, machine: context.machine)
         nextWriter.use(context.catalog)
         try nextWriter.saveEpoch()
         return (nextWriter, next)
+    }
+
+    /// Secrets that were wrapped under another key than this disk's cannot be read: peers are asked for them.
+    private static func adopt(_ disk: DiskKey, _ pool: DatabasePool) throws {
+        try pool.write { db in
+            let known = try Data.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [Meta.diskKey])
+            guard known.map(Array.init) != disk.check else { return }
+            try db.execute(sql: "UPDATE sealing_key SET state = 0 WHERE state = 1")
+            try Meta.set(Meta.diskKey, Data(disk.check), db)
+        }
     }
 
     private static func openPool(_ folder: DataFolder) throws -> DatabasePool {
@@ -153,6 +170,10 @@ enum Meta {
     static let projectionCursor = "projection_cursor"
     /// Arrival up to which the search index has the log.
     static let searchCursor = "search_cursor"
+    /// Set from the erasure of a key until the write-ahead log that had it is emptied.
+    static let erasedPending = "erased_pending"
+    /// Which key of the disk the secrets are wrapped under.
+    static let diskKey = "disk_key"
 
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
         try db.execute(
@@ -191,10 +212,12 @@ package final class StoreReader: Sendable {
     package let folder: DataFolder
     package let identity: NodeIdentity
     private let file: StoreFile
+    let disk: DiskKey
     /// Names that the last reader of a feed has looked up; nil while one is at work.
     private let names = Mutex<InternedNames?>(nil)
 
-    init(folder: DataFolder, file: StoreFile, identity: NodeIdentity) {
+    init(folder: DataFolder, file: StoreFile, identity: NodeIdentity, disk: DiskKey) {
+        self.disk = disk
         self.folder = folder
         self.file = file
         self.identity = identity

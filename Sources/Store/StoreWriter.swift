@@ -108,7 +108,7 @@ package final class StoreWriter {
 
     /// What the tables hold; folds what an earlier process, or a transaction that failed, has left behind.
     private func openCache(_ db: Database) throws -> WriterCache {
-        let cache = try WriterCache(db)
+        let cache = try WriterCache(db, disk: reader.disk)
         guard let cursor = cache.projectionCursor else { return cache }
         var result = MergeResult()
         try db.inTransaction(.immediate) {
@@ -177,7 +177,7 @@ package final class StoreWriter {
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
             var value: Value?
-            let current = try former ?? (folding ? openCache(db) : WriterCache(db))
+            let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
             try db.inTransaction(.immediate) {
                 value = try body(db, current)
                 return .commit
@@ -191,10 +191,14 @@ package final class StoreWriter {
     }
 
     private func read<Value>(_ body: (WriterCache) throws -> Value) throws -> Value {
+        try read { _, cache in try body(cache) }
+    }
+
+    func read<Value>(_ body: (Database, WriterCache) throws -> Value) throws -> Value {
         let current = cache
         let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
             let cache = try current ?? openCache(db)
-            return (try body(cache), cache)
+            return (try body(db, cache), cache)
         }
         cache = kept
         return value
@@ -235,6 +239,11 @@ extension StoreWriter {
             try db.execute(
                 sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
         }
+    }
+
+    /// Forgets what is in memory, as a crash would; the next call reads what is on disk.
+    package func forgetCacheForTests() {
+        cache = nil
     }
 
     /// Makes every state that has been folded unreadable.

@@ -51,6 +51,8 @@ package struct TicketRecord: Sendable {
     package var digest: SetDigest
     /// In the order of arrival.
     package var operations: [StoredOperation]
+    /// The keys that its personal values are sealed under.
+    package var keys: [PersonalKeyID: PersonalKeyState] = [:]
 
     package func operation(_ dot: Dot) -> Operation? {
         operations.first { $0.operation.dot == dot }?.operation
@@ -94,7 +96,8 @@ extension StoreReader {
             let number = try String.fetchOne(
                 db, sql: "SELECT number FROM ticket WHERE entity = ?", arguments: [found.id])
             return TicketRecord(
-                ticket: found.ticket, number: number ?? "", digest: found.digest, operations: operations)
+                ticket: found.ticket, number: number ?? "", digest: found.digest, operations: operations,
+                keys: try keyStates(of: found.id, db))
         }
     }
 
@@ -149,7 +152,7 @@ extension StoreReader {
                 conditions.append(
                     """
                     t.entity IN (SELECT o.entity FROM search s JOIN operation o ON o.arrival = s.rowid
-                    WHERE search MATCH ?)
+                    WHERE search MATCH ? AND NOT \(VoidRules.condition("o")))
                     """)
                 arguments.append(query)
             }

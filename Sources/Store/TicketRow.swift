@@ -88,7 +88,7 @@ struct TicketRow {
         } else {
             try run(statements.updateTicket, Self.plainColumns, of: work)
             if queue != work.queueFacts { try run(statements.updateTicketQueue, Self.queueColumns, of: work) }
-            if !number.isEmpty { try run(statements.updateTicketNumber, 1...2, of: work) }
+            if !number.isEmpty || work.isRenumbered { try run(statements.updateTicketNumber, 1...2, of: work) }
         }
         work.queueFacts = queue
         guard hasTwins else { return }

@@ -16,6 +16,8 @@ final class WriterCache {
         var isChanged = false
         /// The lowest sequence stored above the first gap behind `prefix`; 0: none, nil: not looked up.
         var aboveGap: UInt64?
+        /// Up to where its operations count; empty for one that is not revoked.
+        var voidRules: Set<VoidRule> = []
 
         /// False if the sequence is certainly not in the log.
         func mayHold(_ sequence: UInt64) -> Bool {
@@ -69,6 +71,10 @@ final class WriterCache {
     var siblings: [PeerEntry] = []
     /// Something may be parked.
     var hasParked: Bool
+    /// Something may have been thrown away that was parked.
+    var hasDiscarded: Bool
+    /// The log may have operations that revoke a replica.
+    var hasRevocations: Bool
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
@@ -78,10 +84,14 @@ final class WriterCache {
     /// The projection holds the operations up to this arrival; nil if it holds all.
     var projectionCursor: Int64?
     let statements: WriterStatements
+    let personalKeys: PersonalKeyTable
 
-    init(_ db: Database) throws {
+    init(_ db: Database, disk: DiskKey) throws {
+        personalKeys = try PersonalKeyTable(db, disk: disk)
         statements = try WriterStatements(db)
         hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
+        hasDiscarded = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM discarded)") ?? false
+        hasRevocations = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM revocation)") ?? false
         lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
         projectionCursor = try Meta.integer(Meta.projectionCursor, db)
@@ -95,6 +105,7 @@ final class WriterCache {
                     site: rows.isNull(2) ? nil : SiteCode(validated: rows.text(2)), prefix: rows.unsigned(3),
                     chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
         }
+        if hasRevocations { try readVoidRules(db) }
         let peerRows = try BoundStatement(
             db, "SELECT id, site, role, feed_length, stored FROM peer ORDER BY id")
         while try peerRows.step() {

@@ -43,7 +43,11 @@ extension Body {
         case .separateTwins(var body):
             body.other = entities(body.other)
             return .separateTwins(body)
-        case .feedback, .close, .reopen, .note, .tag, .untag, .watch, .announce, .catalogDocument:
+        case .confirmErasure(var body):
+            body.proposal = dots(body.proposal)
+            return .confirmErasure(body)
+        case .feedback, .close, .reopen, .note, .tag, .untag, .watch, .announce, .catalogDocument,
+            .revoke, .proposeErasure:
             return self
         }
     }

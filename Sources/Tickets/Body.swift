@@ -99,6 +99,9 @@ package enum Body: Hashable, Sendable {
     case watch(WatchBody)
     case announce(AnnounceBody)
     case catalogDocument(CatalogDocumentBody)
+    case revoke(RevokeBody)
+    case proposeErasure(ProposeErasureBody)
+    case confirmErasure(ConfirmErasureBody)
 
     package init(decoding operation: Operation) throws(BodyFailure) {
         try self.init(kind: operation.kind, bytes: operation.body)
@@ -129,6 +132,9 @@ package enum Body: Hashable, Sendable {
             case .watch: .watch(try WatchBody(serialized: bytes))
             case .announce: .announce(try AnnounceBody(serialized: bytes))
             case .catalogDocument: .catalogDocument(try CatalogDocumentBody(serialized: bytes))
+            case .revoke: .revoke(try RevokeBody(serialized: bytes))
+            case .proposeErasure: .proposeErasure(try ProposeErasureBody(serialized: bytes))
+            case .confirmErasure: .confirmErasure(try ConfirmErasureBody(serialized: bytes))
             }
     }
 
@@ -161,6 +167,9 @@ package enum Body: Hashable, Sendable {
         case .watch(let body): body
         case .announce(let body): body
         case .catalogDocument(let body): body
+        case .revoke(let body): body
+        case .proposeErasure(let body): body
+        case .confirmErasure(let body): body
         }
     }
 }

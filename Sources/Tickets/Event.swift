@@ -19,6 +19,8 @@ struct EventDraft {
     var row: UInt64 = 0
     /// What an `open` gives the ticket to be called by; read from the operation, not kept in the state.
     var label: String?
+    /// The key of its sealed value; like the value itself not kept in the state.
+    var sealedUnder: PersonalKeyID?
 
     /// A short text as the state keeps it; nil for one that is too long and stays in its operation.
     static func code(_ text: String) -> String? {
@@ -49,6 +51,9 @@ struct Event: Hashable {
     var isOpaque = false
     var isCritical = false
     var isImported = false
+    /// Written beyond the last operation that counts of a replica that was revoked: it is kept, and nothing follows
+    /// from it.
+    var isVoid = false
     /// End of this event's slice of the ticket's `seenEntries`; it begins where the event before ends.
     var seenEnd: UInt32 = 0
     var sequence: UInt64

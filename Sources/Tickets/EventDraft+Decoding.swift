@@ -11,6 +11,8 @@ package struct OperationReading: Sendable {
 
     /// What an `open` gives the ticket to be called by.
     package var number: String? { draft.label }
+    /// The key that a personal value in it is sealed under.
+    package var sealedUnder: PersonalKeyID? { draft.sealedUnder }
 }
 
 extension EventDraft {
@@ -39,7 +41,9 @@ extension EventDraft {
             case .tag: try read(TagBody.self, operation)
             case .untag: try read(UntagBody.self, operation)
             case .watch: try read(WatchBody.self, operation)
-            case .announce, .catalogDocument: isOpaque = true
+            case .proposeErasure: try read(ProposeErasureBody.self, operation)
+            case .confirmErasure: try read(ConfirmErasureBody.self, operation)
+            case .announce, .catalogDocument, .revoke: isOpaque = true
             }
         } catch {
             self = EventDraft()

@@ -47,6 +47,15 @@ package struct Field: RawRepresentable, Hashable, Comparable, Sendable {
         }
     }
 
+    /// Whether its texts tell who the customer is: they are sealed before they are written.
+    /// Source: Protocols/personal-data.md §1.
+    package var isPersonal: Bool {
+        switch self {
+        case .contact, .location, .customer, .customerLabel: true
+        default: false
+        }
+    }
+
     package static func < (left: Field, right: Field) -> Bool {
         left.rawValue < right.rawValue
     }

@@ -25,6 +25,9 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     case watch = 19
     case announce = 30
     case catalogDocument = 31
+    case revoke = 32
+    case proposeErasure = 33
+    case confirmErasure = 34
 
     /// Nil for a number that this version does not know.
     package init?(_ kind: OperationKind) {
@@ -33,23 +36,24 @@ package enum Kind: UInt16, Sendable, CaseIterable {
 
     package var operationKind: OperationKind { OperationKind(rawValue: rawValue) }
 
-    /// The type of entity that operations of this kind belong to.
-    package var entityType: EntityType {
+    /// The types of entity that operations of this kind belong to.
+    package var entityTypes: Set<EntityType> {
         switch self {
-        case .announce: .replica
-        case .catalogDocument: .catalog
+        case .announce, .revoke: [.replica]
+        case .catalogDocument: [.catalog]
+        case .proposeErasure, .confirmErasure: [.customer, .ticket]
         case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
             .acknowledgeChase, .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch:
-            .ticket
+            [.ticket]
         }
     }
 
     /// Whether a node that does not know the kind must keep people from editing: those that move custody or status.
     package var isCritical: Bool {
         switch self {
-        case .open, .transfer, .close, .reopen, .settle, .announce: true
+        case .open, .transfer, .close, .reopen, .settle, .announce, .revoke: true
         case .setField, .delivered, .accept, .reply, .feedback, .chase, .acknowledgeChase, .answerChase, .note,
-            .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument:
+            .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument, .proposeErasure, .confirmErasure:
             false
         }
     }

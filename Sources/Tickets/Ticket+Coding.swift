@@ -28,7 +28,8 @@ extension Ticket {
         static let second: UInt64 = 1 << 13
         static let secondNumber: UInt64 = 1 << 14
         static let fields: UInt64 = 1 << 15
-        static let all: UInt64 = 1 << 16 - 1
+        static let void: UInt64 = 1 << 16
+        static let all: UInt64 = 1 << 17 - 1
     }
 
     package func encoded() -> [UInt8] {
@@ -147,6 +148,7 @@ extension Ticket {
         if event.second.sequence != 0 { mask |= Part.second }
         if event.secondNumber != 0 { mask |= Part.secondNumber }
         if event.fields != 0 { mask |= Part.fields }
+        if event.isVoid { mask |= Part.void }
         return mask
     }
 
@@ -261,6 +263,7 @@ extension Ticket {
         event.isOpaque = mask & Part.opaque != 0
         event.isCritical = mask & Part.critical != 0
         event.isImported = mask & Part.imported != 0
+        event.isVoid = mask & Part.void != 0
         if mask & Part.previousIsOther != 0 { event.previous = reader.varint() }
         if event.isImported {
             let occurred = reader.varint()

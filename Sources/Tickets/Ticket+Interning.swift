@@ -10,6 +10,7 @@ struct EventHeader {
     var scope: [SiteCode]
     var kind: UInt16
     var isCritical: Bool
+    var isVoid = false
 }
 
 // Inserting keeps every table sorted. A new entry in the middle of a table moves the indices above it, which costs a
@@ -21,6 +22,7 @@ extension Ticket {
             replica: replicaIndex(header.dot.replica), author: authorIndex(header.author), kind: header.kind,
             sequence: header.dot.sequence, previous: header.previous, time: header.time.rawValue)
         event.isCritical = header.isCritical
+        event.isVoid = header.isVoid
         event.isOpaque = draft.isOpaque
         event.field = draft.field
         event.variant = draft.variant
@@ -209,7 +211,7 @@ extension Ticket {
         let header = EventHeader(
             dot: dot(at: index), previous: event.previous, seen: seenEntries[seenRange(index)].compactMap(dot),
             time: HybridTimestamp(rawValue: event.time), author: author(at: event.author), scope: [],
-            kind: event.kind, isCritical: event.isCritical)
+            kind: event.kind, isCritical: event.isCritical, isVoid: event.isVoid)
         var draft = EventDraft()
         draft.isOpaque = event.isOpaque
         draft.field = event.field

@@ -35,22 +35,28 @@ package struct Ticket: Hashable, Sendable {
     }
 
     /// - Parameter reading: of this operation.
-    package mutating func apply(_ operation: Operation, _ reading: OperationReading) {
+    /// - Parameter isVoid: its replica was revoked before it: it is kept, and nothing that is shown follows from it.
+    package mutating func apply(_ operation: Operation, _ reading: OperationReading, isVoid: Bool = false) {
         precondition(operation.entity == id, "an operation is applied to its own ticket only")
         guard !contains(operation.dot) else { return }
         let header = EventHeader(
             dot: operation.dot, previous: operation.previous, seen: operation.seen.entries, time: operation.time,
             author: operation.author, scope: operation.scope, kind: operation.kind.rawValue,
-            isCritical: operation.isCritical)
+            isCritical: operation.isCritical, isVoid: isVoid)
         insert(header, reading.draft)
     }
 
     /// The join of two states: what applying all operations of both gives.
     package mutating func merge(_ other: Ticket) {
         precondition(other.id == id, "a ticket is merged with itself only")
-        for index in other.events.indices where !contains(other.dot(at: index)) {
-            let (header, draft) = other.expanded(index)
-            insert(header, draft)
+        for index in other.events.indices {
+            let dot = other.dot(at: index)
+            if contains(dot) {
+                if other.events[index].isVoid { setVoid(dot, true) }
+            } else {
+                let (header, draft) = other.expanded(index)
+                insert(header, draft)
+            }
         }
         for site in other.siteTexts { letIn(other.texts[Int(site)].text) }
     }
@@ -65,10 +71,10 @@ package struct Ticket: Hashable, Sendable {
         return index(of: Reference(replica: UInt32(replica), sequence: dot.sequence)) != nil
     }
 
-    /// Whether an operation of this row of an import is here. O(operations).
+    /// Whether an operation of this row of an import is here and counts. O(operations).
     /// - Parameter row: as in `Occurrence`, not 0.
     package func containsImported(row: UInt64) -> Bool {
-        events.contains { $0.row == row }
+        events.contains { $0.row == row && !$0.isVoid }
     }
 
     /// Sites that take part: every operation's scope and author's site, and the targets of transfers. Only grows.
@@ -125,6 +131,20 @@ package struct Ticket: Hashable, Sendable {
     package func previous(of replica: ReplicaID) -> UInt64 {
         guard let index = replicas.firstIndex(of: replica) else { return 0 }
         return events.last { $0.replica == UInt32(index) }?.sequence ?? 0
+    }
+
+    /// The customer that it was opened for; of several openings the lowest dot's. Nil if it names none.
+    package var customer: EntityID? {
+        for event in events where event.known == .open {
+            guard let type = EntityType(rawValue: event.entityType), type == .customer else { continue }
+            return EntityID(type: type, high: event.entityHigh, low: event.entityLow)
+        }
+        return nil
+    }
+
+    /// Operations of these kinds, ascending.
+    package func dots(of kinds: Set<Kind>) -> [Dot] {
+        events.indices.filter { events[$0].known.map(kinds.contains) ?? false }.map(dot(at:))
     }
 
     /// Everything that is shown of the ticket and does not depend on the present time.

@@ -46,6 +46,8 @@ package struct TicketSummary: Hashable, Sendable {
     package var isFrozenForEditing = false
     package var operationCount = 0
     package var opaqueCount = 0
+    /// Operations that do not count, because their replica was revoked before them.
+    package var voidCount = 0
     /// Operations that an import brought a second time; stored, and counted nowhere.
     package var duplicateCount = 0
     /// The latest instant of any operation, 0 if there is none.

@@ -23,7 +23,7 @@ internal import Foundation
 ///
 /// *hostile* is *sync* again, beside a client that means harm (see `Hostile`).
 ///
-/// By themselves stand *catchUp* (see `CatchUp`; there a ratio says how many times longer Banjie takes), *memory* (see
+/// By themselves stand *sealing* (see `Sealing`), *catchUp* (see `CatchUp`; there a ratio says how many times longer Banjie takes), *memory* (see
 /// `Backlog`) and *idle* (see `IdleConnections`).
 ///
 /// Bytes on the wire are those of the messages with their lengths; HTTP/2 and TLS add about 0.3 %. Memory is the
@@ -41,7 +41,7 @@ struct Bench: AsyncParsableCommand {
         subcommands: [Peer.self])
 
     enum Part: String, CaseIterable {
-        case sync, batch, single, idle, hostile, catchUp, memory, postgres
+        case sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres
 
         static let usual: Set<Part> = [.sync, .batch, .single, .idle]
         /// Those that share the rounds and the workload.
@@ -69,7 +69,7 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Seed of the workload.") var seed: UInt64 = 20_260_101
     @Option(
         help:
-            "Parts to measure, with commas: sync, batch, single, idle, hostile, catchUp, memory, postgres (which takes sync along)."
+            "Parts to measure, with commas: sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres (which takes sync along)."
     )
     var only: String?
     @Flag(help: "Every part, the long ones too.") var all = false
@@ -113,6 +113,11 @@ struct Bench: AsyncParsableCommand {
             var idle = try await IdleConnections(root: root, count: children)
             for _ in 1...rounds { try idle.run() }
             results.idle = idle.outcome
+        }
+        if parts.contains(.sealing) {
+            let count = quick ? min(operations, 20_000) : operations
+            let workload = Workload(operations: count, tickets: tickets ?? max(1, count / 10), seed: seed)
+            results.sealing = try Sealing(root: root, workload: workload, seed: seed).run(rounds: rounds)
         }
         if parts.contains(.hostile) { results.hostile = try await measureHostile(root: root) }
         try await measureBases(parts, root: root, &results)

@@ -120,7 +120,8 @@ private struct IdleChild: ~Copyable {
             case .readAnnouncements: waiting += session.repairRead([], hashes: [], forAudit: false)
             case .readForRepair: waiting += session.repairRead([], hashes: [], forAudit: true)
             case .apply(let batch, _): waiting += session.applied(batch.lane, batch.end)
-            case .saveReceived, .saveAcknowledged, .takeHeads, .notice: break
+            case .saveReceived, .saveAcknowledged, .takeHeads, .notice, .saveKeys: break
+            case .answerKeys: waiting += session.keysAnswered([])
             case .sendBatch, .answerAudit, .compareAudit, .recover:
                 throw BenchError("a session without operations was asked for some")
             case .close(_, let reason): throw BenchError("a child's session ended: \(reason)")

@@ -5,6 +5,7 @@ internal import Store
 /// What the rounds have given, as one JSON object or as a table.
 struct Results {
     var catchUp: CatchUp.Outcome?
+    var sealing: Sealing.Outcome?
     var backlogs: [Backlog.Outcome] = []
     var idle: IdleConnections.Outcome?
     var hostile: Hostile.Outcome?
@@ -86,7 +87,8 @@ struct Results {
         return Output(
             reference: reference, singleCommit: ratio(single, singleProcessor),
             batchImport: ratio(batch, batchProcessor), sync: sync, memory: memory, catchUp: catchUp,
-            idleConnection: idle, hostile: hostile, postgres: postgres, workload: facts, settings: Self.settings,
+            idleConnection: idle, hostile: hostile, sealing: sealing,
+            postgres: postgres, workload: facts, settings: Self.settings,
             versions: Self.versions)
     }
 

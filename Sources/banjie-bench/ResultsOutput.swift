@@ -52,6 +52,7 @@ extension Results {
         var catchUp: CatchUp.Outcome?
         var idleConnection: IdleConnections.Outcome?
         var hostile: Hostile.Outcome?
+        var sealing: Sealing.Outcome?
         var postgres: Postgres.Outcome?
         var workload: Facts?
         var settings: [String: String]

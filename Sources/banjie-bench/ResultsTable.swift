@@ -37,6 +37,15 @@ extension Results {
                     "", postgres.spreadBacklog,
                     String(format: "as a backlog, %.0f operations/s", postgres.backlogOperationsPerSecond.median)))
         }
+        if let sealing = output.sealing {
+            lines.append(
+                Self.name("sealing")
+                    + String(
+                        format:
+                            "%+.1f %% of a merge's processor time [%+.1f..%+.1f], %.1f instead of %.1f µs an operation",
+                        sealing.mergeShare * 100, sealing.spread.min * 100, sealing.spread.max * 100,
+                        sealing.sealedMicrosecondsPerOperation, sealing.clearMicrosecondsPerOperation))
+        }
         lines += catchUp(output) + backlogs(output) + idle(output) + hostile(output)
         return (lines + remarks).joined(separator: "\n")
     }

@@ -88,7 +88,7 @@ struct ParkedCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "parked",
         abstract: say("暂存待证的操作", "Operations whose origin cannot be justified yet"),
-        subcommands: [ParkedListCommand.self, ParkedRelease.self])
+        subcommands: [ParkedListCommand.self, ParkedRelease.self, ParkedVoid.self])
 }
 
 struct ParkedListCommand: AsyncParsableCommand {

@@ -11,7 +11,7 @@ struct Banjie: AsyncParsableCommand {
             "banjie status --json"),
         subcommands: [
             InitCommand.self, RunCommand.self, StatusCommand.self, TicketCommands.self, SyncCommands.self,
-            ParkedCommands.self, OfficeCommands.self,
+            PeerCommands.self, ParkedCommands.self, OfficeCommands.self, CustomerCommands.self,
             AssessCommands.self, ConflictCommands.self, UserCommands.self, EnrolCommands.self, DoctorCommand.self,
             RebuildCommand.self, ScrubCommand.self, BackupCommands.self, ImportCommand.self,
         ])

@@ -10,7 +10,8 @@ struct EnrolCommands: AsyncParsableCommand {
 
 struct TokenCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "token", abstract: say("入网令牌", "Enrolment tokens"), subcommands: [TokenNew.self])
+        commandName: "token", abstract: say("入网令牌", "Enrolment tokens"),
+        subcommands: [TokenNew.self, TokenListCommand.self, TokenRevoke.self])
 }
 
 struct TokenNew: AsyncParsableCommand {

@@ -91,7 +91,7 @@ enum Golden {
         let record = try contested()
         let history = TicketHistory(
             id: "\(record.ticket.id)", number: record.number, digest: "\(record.digest)",
-            operations: record.operations.map(HistoryEntry.init))
+            operations: record.operations.map { HistoryEntry($0, in: record) })
         try Golden.expect(history.text(presentation), "history-zh")
     }
 

@@ -100,12 +100,14 @@ final class Province {
     }
 
     /// Enrols a site at its parent (or makes the province) and starts it.
+    /// - Parameter folder: its name, where another node of the site has been in the usual one.
     /// - Parameter starting: false leaves an office that is enrolled and has never dialled.
     func add(
-        _ code: String, starting: Bool = true, configuration change: (inout NodeConfiguration) -> Void = { _ in }
+        _ code: String, folder: String? = nil, starting: Bool = true,
+        configuration change: (inout NodeConfiguration) -> Void = { _ in }
     ) async throws -> Office {
         let site = try #require(SiteCode(code))
-        let office = Office(site: site, folder: DataFolder(path: root + "/" + code))
+        let office = Office(site: site, folder: DataFolder(path: root + "/" + (folder ?? code)))
         var configuration = NodeConfiguration()
         configuration.listen = .hostPort("127.0.0.1", 0)
         configuration.enrolment = .hostPort("127.0.0.1", 0)

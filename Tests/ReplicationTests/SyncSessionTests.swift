@@ -20,6 +20,10 @@ extension SyncSession.Effect {
         case .send(.auditReply): "reply"
         case .send(.auditCall): "call for an audit"
         case .send(.auditDone(let found, let unresolved, _)): "audit done \(found) \(unresolved)"
+        case .send(.keys(let entries, let beforeBatch)): "\(entries.count) keys\(beforeBatch ? " for a batch" : "")"
+        case .send(.keyRequest(let ids)): "ask for \(ids.count) keys"
+        case .answerKeys(let ids): "answer \(ids.count) keys"
+        case .saveKeys(let entries): "save \(entries.count) keys"
         case .send(.bye(let code, _)): "bye \(code)"
         case .sendBatch(let batch, _): "batch \(batch.lane) \(batch.start.position)–\(batch.end.position)"
         case .identify: "identify"
@@ -128,6 +132,29 @@ extension [SyncSession.Effect] {
         _ = session.batchRead(.live, nil)
         _ = session.repairRead([], hashes: [], forAudit: false)
         return session
+    }
+
+    @Test(
+        "keys go before the batch that needs them, once a session, and come with it; a peer that knows none gets none")
+    func keysBesideBatches() throws {
+        let key = PersonalKeyEntry(
+            PersonalKey(
+                subject: EntityID(type: .customer, high: 1, low: 1), secret: [UInt8](repeating: 1, count: 32)))
+        var session = Self.established()
+        var batch = try #require(Self.own.batch(after: 0))
+        batch.keys = [key]
+        #expect(
+            session.batchRead(.backlog, batch).map(\.words).prefix(2) == ["1 keys for a batch", "batch backlog 0–3"])
+        var next = try #require(Self.own.batch(after: 3))
+        next.keys = [key]
+        #expect(session.batchRead(.backlog, next).map(\.words).first == "batch backlog 3–5", "it has been sent")
+        #expect(session.erasuresRead([key]).isEmpty)
+        #expect(session.keysAnswered([key]).map(\.words) == ["1 keys"], "asked for, it is sent again")
+        #expect(session.request([key.id]).map(\.words) == ["ask for 1 keys"])
+        #expect(session.handle(.keys([key], beforeBatch: false), now: Self.at(2)).map(\.words) == ["save 1 keys"])
+        #expect(session.handle(.keys([key], beforeBatch: true), now: Self.at(2)).isEmpty)
+        #expect(session.handle(.keyRequest([key.id]), now: Self.at(2)).map(\.words) == ["answer 1 keys"])
+        #expect(session.handle(.keyRequest([key.id]), now: Self.at(2)).isEmpty, "one at a time")
     }
 
     /// A session whose feed is delivered, or empty.

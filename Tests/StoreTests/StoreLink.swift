@@ -111,14 +111,25 @@ final class StoreEnd {
                 repair(try reader.announcements(for: id, after: after, through: through), forAudit: false)
             }
         case .readForRepair(let dots):
-            withID { [self] id in repair(try reader.operations(dots, for: id), forAudit: true) }
+            withID { [self] id in
+                let operations = try reader.operations(dots, for: id)
+                repair(operations, keys: try reader.keys(for: operations), forAudit: true)
+            }
         case .apply(let batch, let place):
             withID { [self] id in
                 try writer.commit(
-                    [MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)],
+                    [
+                        MergeBatch(
+                            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes,
+                            keys: batch.keys)
+                    ],
                     now: Office.start)
                 perform(session.applied(batch.lane, batch.end))
             }
+        case .answerKeys(let ids):
+            withID { [self] id in perform(session.keysAnswered(try reader.keys(named: ids, for: id))) }
+        case .saveKeys(let entries):
+            withID { id in _ = try writer.saveKeys(entries, from: id, now: Office.start) }
         case .saveReceived(let progress):
             withID { id in try writer.saveReceived(progress, from: id, now: Office.start) }
         case .saveAcknowledged(let cursor):
@@ -129,7 +140,8 @@ final class StoreEnd {
                 let (reply, operations) = try reader.answer(request, for: id)
                 perform(
                     session.auditAnswered(
-                        reply, operations: operations.map(\.operation), hashes: operations.map(\.hash)))
+                        reply, operations: operations.map(\.operation), hashes: operations.map(\.hash),
+                        keys: try reader.keys(for: operations)))
             }
         case .compareAudit(let reply, let request):
             withID { [self] id in
@@ -143,9 +155,10 @@ final class StoreEnd {
         }
     }
 
-    private func repair(_ stored: [StoredOperation], forAudit: Bool) {
+    private func repair(_ stored: [StoredOperation], keys: [PersonalKeyEntry] = [], forAudit: Bool) {
         perform(
-            session.repairRead(stored.map(\.operation), hashes: stored.map(\.hash), forAudit: forAudit))
+            session.repairRead(
+                stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, forAudit: forAudit))
     }
 
     private func withID(_ body: @escaping (PeerID) throws -> Void) {

@@ -23,6 +23,7 @@ import Tickets
             pair { dot, _ in .accept(AcceptBody(custody: dot)) },
             pair { dot, _ in .reply(ReplyBody(custody: dot, text: "修复")) },
             pair { dot, _ in .acknowledgeChase(AcknowledgeChaseBody(chase: dot)) },
+            pair { dot, _ in .confirmErasure(ConfirmErasureBody(proposal: dot)) },
             pair { dot, _ in .answerChase(AnswerChaseBody(chase: dot, text: "x", promised: 4)) },
             pair { dot, _ in .settle(SettleBody(custody: kept, winner: dot, reason: "r")) },
             pair { dot, _ in .settle(SettleBody(custody: dot, winner: kept, reason: "r")) },
@@ -42,6 +43,11 @@ import Tickets
                 site: site, certificateFingerprint: [1],
                 follows: Predecessor(replica: former.replica, sequence: former.sequence), level: .region)),
         .catalogDocument(CatalogDocumentBody(name: "n", version: 1, format: .json, content: [1])),
+        .revoke(
+            RevokeBody(
+                site: site, replica: former.replica, lastSequence: 1, lastHash: .zero, reason: "r",
+                certificatesBefore: 0)),
+        .proposeErasure(ProposeErasureBody(keys: [], reason: "r")),
     ]
 
     private static func mapped(_ body: Body) -> Body {

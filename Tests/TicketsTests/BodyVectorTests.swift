@@ -24,6 +24,14 @@ import Tickets
     private static let site = SiteCode(validated: "xihu.hz.zj")
     private static let row = Occurrence(milliseconds: 1_700_000_000_000, source: "旧系统", row: 0xFFEE_DDCC_BBAA_9988)
 
+    private static let key = PersonalKey(subject: customer, secret: [UInt8](repeating: 7, count: 32))
+
+    private static func sealed(_ text: String, _ field: Field) -> SealedValue {
+        SealedValue(
+            text, under: key, at: SealedPlace(entity: other, field: field.rawValue),
+            nonce: [UInt8](repeating: 9, count: 12))
+    }
+
     /// Every kind at least once; names are unique.
     static let bodies: [(name: String, body: Body)] = [
         (
@@ -35,11 +43,20 @@ import Tickets
                     promised: 1_800_000_000_000,
                     department: "SVC", site: site, firstContact: 1_799_000_000_000, occurrence: row))
         ),
+        (
+            "open with a sealed number",
+            .open(
+                OpenBody(title: "断网", customer: customer, sealedCustomerLabel: sealed("+8613800138000", .customerLabel))
+            )
+        ),
         ("open, the least", .open(OpenBody(title: "断网"))),
         ("set a text", .setField(SetFieldBody(field: .cause, value: .text("基站故障"), undoes: dot))),
         ("set a number", .setField(SetFieldBody(field: .urgency, value: .number(2)))),
         ("set a negative number", .setField(SetFieldBody(field: .promisedTime, value: .number(-1)))),
         ("set an unknown field", .setField(SetFieldBody(field: Field(rawValue: 900), value: .text("later")))),
+        ("set a sealed text", .setField(SetFieldBody(field: .contact, value: .sealed(sealed("张三丰", .contact))))),
+        ("propose an erasure", .proposeErasure(ProposeErasureBody(keys: [key.id], reason: "客户要求"))),
+        ("confirm an erasure", .confirmErasure(ConfirmErasureBody(proposal: dot))),
         ("dispatch", .transfer(TransferBody(custody: dot, variant: .dispatch, site: site, department: "NET"))),
         (
             "onward",
@@ -77,6 +94,14 @@ import Tickets
                     follows: Predecessor(replica: dot.replica, sequence: dot.sequence), level: .branch))
         ),
         ("catalog", .catalogDocument(CatalogDocumentBody(name: "catalog", version: 2, content: Array("{}".utf8)))),
+        (
+            "revoke",
+            .revoke(
+                RevokeBody(
+                    site: site, replica: dot.replica, lastSequence: 3,
+                    lastHash: ContentHash(words: (1, 2, 3, 4)), reason: "笔记本被盗", certificatesBefore: 7,
+                    serials: ["1f"], revocationList: "PEM"))
+        ),
     ]
 
     private static func vector(_ name: String, _ body: Body) -> Vector {

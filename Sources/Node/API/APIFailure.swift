@@ -101,6 +101,8 @@ extension APIError {
                 status: failure.status, code: failure.code, sentences: failure.phrase(language), language)
         case let failure as MoveError:
             self.init(status: failure.status, code: "move", sentences: failure.phrase(language), language)
+        case let failure as RevocationError:
+            self.init(status: failure.status, code: "revocation", sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:

@@ -23,12 +23,14 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addConflictRoutes(to: group)
     services.addSyncRoutes(to: group)
     services.addAuditRoutes(to: group)
+    services.addRevocationRoutes(to: group)
     services.addHeadRoutes(to: group)
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)
     services.addMaintenanceRoutes(to: group)
     services.addImportRoutes(to: group)
     services.addBundleRoutes(to: group)
+    services.addCustomerRoutes(to: group)
     return router
 }
 

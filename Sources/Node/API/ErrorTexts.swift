@@ -15,13 +15,14 @@ enum ErrorTexts {
 extension Refusal {
     var status: Int {
         switch self {
-        case .noSuchTicket, .noSuchChase, .noSuchContest, .noSuchTag: 404
+        case .noSuchTicket, .noSuchChase, .noSuchContest, .noSuchTag, .noSuchProposal, .nothingToErase: 404
         case .missing, .tooLong, .operationTooLarge, .wrongValue, .scoreOutOfRange, .sameTicket, .notCandidate,
             .closeNeedsReason:
             422
-        case .levelTooLow, .locked: 403
+        case .levelTooLow, .locked, .adminOnly, .samePerson: 403
         case .alreadyOpened, .notHolder, .custodyMoved, .transferToSelf, .nothingToReturn, .alreadyAccepted, .closed,
-            .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .notJoined, .nothingToUndo:
+            .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .notJoined, .nothingToUndo,
+            .alreadyErased:
             409
         }
     }

@@ -94,6 +94,10 @@ package struct BundleApplier: Sendable {
         let header = file.header
         func damaged() -> BundleFailure { .file(path: file.path, .damaged(part: "certificate")) }
         guard let leaf = try? PeerCertificate(pem: header.chainPEM) else { throw damaged() }
+        let revoked = node.revocations.peers
+        guard !revoked.includes(leaf), !revoked.includes(header.senderReplica) else {
+            throw BundleFailure.sender(header.sender, .revoked)
+        }
         var instant = now
         if leaf.notAfterMilliseconds <= now {
             guard allowsExpired else {
@@ -104,7 +108,9 @@ package struct BundleApplier: Sendable {
         }
         let verified: PeerCertificate
         do {
-            verified = try verifyNodeChain(header.chainPEM, trustRootsPEM: keys.read(.root), nowMilliseconds: instant)
+            verified = try verifyNodeChain(
+                header.chainPEM, trustRootsPEM: keys.read(.root), crlsPEM: RevocationLists(keys).read(),
+                nowMilliseconds: instant)
         } catch TransportError.peerCertificateRejected(let reason) {
             throw BundleFailure.sender(header.sender, .untrusted(reason: reason))
         } catch is TransportError {
@@ -172,7 +178,7 @@ package struct BundleApplier: Sendable {
         var cursor = judged.cursor
         var count = 0
         try file.forEachMessage(key: judged.key) { message in
-            let batch = try reading.take(message, path)
+            guard let batch = try reading.take(message, path) else { return }
             let total = Int(file.header.operations)
             progress(total + Int(reading.operations), total * 2)
             // A session with the same peer may have come further meanwhile.
@@ -233,22 +239,33 @@ private struct Reading: ~Copyable {
     private var cursor: FeedCursor
     private(set) var operations: UInt64 = 0
     private(set) var batches: UInt32 = 0
+    /// Keys for the batch that comes next.
+    private var keys: [PersonalKeyEntry] = []
 
     init(header: BundleHeader) {
         self.header = header
         cursor = header.start
     }
 
+    /// - Returns: nil for keys, which come with the batch behind them.
     /// - Throws: `BundleFailure.file`, `DecodingFailure`.
-    mutating func take(_ message: [UInt8], _ path: String) throws -> ReceivedBatch {
-        batches += 1
+    mutating func take(_ message: [UInt8], _ path: String) throws -> ReceivedBatch? {
         func damaged() -> BundleFailure { .file(path: path, .damaged(part: "batch \(batches)")) }
-        guard case .batch(let batch) = try decoder.decode(message), batch.lane == .backlog, batch.start == cursor,
+        let decoded = try decoder.decode(message)
+        if case .keys(let entries, beforeBatch: true) = decoded {
+            keys += entries
+            guard keys.count <= SyncLimits.keysPendingMax else { throw damaged() }
+            return nil
+        }
+        batches += 1
+        guard case .batch(var batch) = decoded, batch.lane == .backlog, batch.start == cursor,
             batch.end.feed == header.senderReplica, batch.end.position > batch.start.position,
             batch.end.position <= header.end.position, batch.matchesDigest
         else { throw damaged() }
         operations += UInt64(batch.operations.count)
         cursor = batch.end
+        batch.keys = keys
+        keys = []
         return batch
     }
 

@@ -80,6 +80,10 @@ extension BundleFailure.SenderFault {
                 "发送方 \(site) 的证书已于 \(CivilTime(milliseconds: notAfter).day) 过期。确认来源后用 --allow-expired 应用。",
                 "The certificate of its sender \(site) expired on \(CivilTime(milliseconds: notAfter).day). Once you know where the bundle comes from, apply it with --allow-expired."
             )
+        case .revoked:
+            Phrase(
+                "发送方 \(site) 已被吊销。其操作不再收取；请让该办公点重新入网。",
+                "Its sender \(site) has been revoked. Nothing is taken from it; let that office enrol anew.")
         case .unrelated(let own):
             Phrase(
                 "同步包来自 \(site)，它不是 \(own) 的上级、下级或同级节点。请通过它的上级转交。",
@@ -126,6 +130,10 @@ extension BundleFailure.StandingFault {
                 "\(site) 持有本节点数据库所没有的本节点操作，即数据库曾被回退。请连接一次，让本节点取回它们。",
                 "\(site) holds operations of this node that its database lacks, so the database had been put back. Let the two have a session, in which this node takes them back."
             )
+        case .revoked:
+            Phrase(
+                "\(site) 已被吊销。不能为它制作同步包；请让该办公点重新入网。",
+                "\(site) has been revoked. No bundle is sealed for it; let that office enrol anew.")
         case .neverMet:
             Phrase(
                 "本节点没有 \(site) 的证书，因为两者还没有连接过。请先连接一次（banjie sync now）。",

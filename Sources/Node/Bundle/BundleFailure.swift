@@ -28,6 +28,8 @@ package enum BundleFailure: Error, Hashable, Sendable {
         /// The certificate does not lead to this province's root.
         case untrusted(reason: String)
         case expired(notAfter: Int64)
+        /// Its certificate or replica has been revoked.
+        case revoked
         /// Neither parent nor child nor another node of the site.
         case unrelated(own: SiteCode)
     }
@@ -47,6 +49,8 @@ package enum BundleFailure: Error, Hashable, Sendable {
         case otherHistory
         /// There has been no session, hence no certificate to seal for.
         case neverMet
+        /// Nothing is sealed for it any more.
+        case revoked
         /// The two have to compare before one can say what the other lacks.
         case notCompared
     }

@@ -54,6 +54,10 @@ package struct BundleMaker: Sendable {
         guard let certificate = PeerKeys(keys).certificate(of: site, node: peer.node) else {
             throw BundleFailure.standing(site, .neverMet)
         }
+        let revoked = node.revocations.peers
+        guard peer.node.map(revoked.includes) != true, try !revoked.includes(PeerCertificate(pem: certificate)) else {
+            throw BundleFailure.standing(site, .revoked)
+        }
         let receiver = try VerifyingKey(certificatePEM: certificate)
         let span = try reader.unacknowledged(by: peer.id)
         guard span.isWhole else { throw BundleFailure.standing(site, .notCompared) }
@@ -106,7 +110,7 @@ package struct BundleMaker: Sendable {
         let file = try BundleFileWriter(path: path, headerBytes: header.encoded().count, key: key)
         while cursor.position < header.head {
             let left = series.operationsMax - Int(header.operations)
-            guard left > 0, file.contentBytes + 2 * SyncLimits.messageBytesMax <= BundleLimits.contentBytesMax else {
+            guard left > 0, file.contentBytes + 4 * SyncLimits.messageBytesMax <= BundleLimits.contentBytesMax else {
                 break
             }
             let part = try node.reader.nextBatch(
@@ -114,6 +118,9 @@ package struct BundleMaker: Sendable {
                 operationsMax: min(left, SyncLimits.batchOperationsMax))
             damaged += part.damaged
             guard let batch = part.batch else { break }
+            for message in SyncMessage.keys(of: batch.keys, beforeBatch: true) {
+                try file.append(SyncCodec.encode(message))
+            }
             try file.append(SyncCodec.encode(batch, coding: .zstd))
             cursor = batch.end
             header.end = cursor

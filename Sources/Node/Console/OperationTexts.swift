@@ -28,7 +28,7 @@ struct OperationTexts {
 
     /// When it happened: an import tells, else the operation's own time.
     private func instant(_ operation: Operation) -> Int64 {
-        (try? Body(decoding: operation))?.occurrence?.milliseconds ?? operation.time.milliseconds
+        record.body(of: operation)?.occurrence?.milliseconds ?? operation.time.milliseconds
     }
 
     private func row(_ operation: Operation) -> HistoryRow {
@@ -40,13 +40,17 @@ struct OperationTexts {
             time: words.time(operation.time.milliseconds), kind: "", kindClass: "unknown",
             author: author.role == .system ? words["role_system"] : author.name, place: place, text: "",
             hasText: false)
-        guard let body = try? Body(decoding: operation) else {
+        guard let body = record.body(of: operation) else {
             row.kind = words.filled("kind_unknown", String(operation.kind.rawValue))
             return row
         }
         row.time = words.time(instant(operation))
         row.kind = words.kind(body.kind)
         row.kindClass = "\(body.kind)"
+        if record.ticket.isVoid(operation.dot) {
+            row.kind += " · " + words["void"]
+            row.kindClass += " void"
+        }
         row.text = text(body)
         row.hasText = !row.text.isEmpty
         return row
@@ -55,7 +59,7 @@ struct OperationTexts {
     private func text(_ body: Body) -> String {
         switch body {
         case .open(let open): joined([open.title, open.body])
-        case .setField(let set): "\(words.field(set.field)) → \(words.value(set.value, of: set.field))"
+        case .setField(let set): "\(words.field(set.field)) → \(words.value(set.value, of: set.field, in: record))"
         case .transfer(let transfer):
             joined([
                 "\(words.variant(transfer.variant)) → \(words.department(transfer.department)) · \(transfer.site)",
@@ -79,7 +83,9 @@ struct OperationTexts {
         case .watch(let watch): watch.name
         case .announce(let announce): announce.site.rawValue
         case .catalogDocument(let document): document.name
-        case .delivered, .accept, .acknowledgeChase: ""
+        case .revoke(let revoke): revoke.reason
+        case .proposeErasure(let proposal): proposal.reason
+        case .delivered, .accept, .acknowledgeChase, .confirmErasure: ""
         }
     }
 

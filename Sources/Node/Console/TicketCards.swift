@@ -70,18 +70,23 @@ extension TicketModelBuilder {
             let isDraft = draft["action"] == "resolve" && draft["subject"] == String(state.field.rawValue)
             let values = state.writes.prefix(16).compactMap { write -> ConflictCard.Value? in
                 guard let operation = record.operation(write),
-                    let value = try? Body(decoding: operation).value(of: state.field)
+                    let value = record.body(of: operation)?.value(of: state.field)
                 else { return nil }
                 let raw = value.text ?? value.number.map { String($0) } ?? ""
                 return ConflictCard.Value(
-                    raw: raw, text: words.value(value, of: state.field), author: operation.author.name,
+                    raw: raw, text: words.value(value, of: state.field, in: record), author: operation.author.name,
                     site: operation.author.site.rawValue, time: words.time(operation.time.milliseconds),
                     isShown: write == state.displayed,
                     isChosen: isDraft ? draft["choice"] == raw : write == state.displayed)
             }
+            // Whoever chooses has to see all of them.
+            let isAllHere = state.writes.allSatisfy { write in
+                record.operation(write).flatMap { record.body(of: $0)?.sealed }
+                    .map { record.withheld($0) != .notHere } ?? true
+            }
             return ConflictCard(
                 field: words.field(state.field), number: String(state.field.rawValue), values: values,
-                mayResolve: mayAct, other: isDraft ? draft["other"] : "")
+                mayResolve: mayAct && isAllHere, other: isDraft ? draft["other"] : "")
         }
     }
 
@@ -112,7 +117,7 @@ extension TicketModelBuilder {
     func chaseCards() -> [ChaseCard] {
         summary.chases.suffix(30).map { chase in
             let notes = chase.records.prefix(10).compactMap { dot -> ChaseCard.Note? in
-                guard let operation = record.operation(dot), case .chase(let body)? = try? Body(decoding: operation),
+                guard let operation = record.operation(dot), case .chase(let body)? = record.body(of: operation),
                     !body.note.isEmpty
                 else { return nil }
                 return ChaseCard.Note(text: body.note)

@@ -173,8 +173,8 @@ struct TicketModelBuilder {
     }
 
     func written(_ operation: Operation, _ field: Field) -> String? {
-        guard let value = try? Body(decoding: operation).value(of: field) else { return nil }
-        return words.value(value, of: field)
+        guard let value = record.body(of: operation)?.value(of: field) else { return nil }
+        return words.value(value, of: field, in: record)
     }
 
     private func facts() -> [TicketModel.Fact] {
@@ -217,7 +217,7 @@ struct TicketModelBuilder {
 
     private func notices() -> [String] {
         var result: [String] = []
-        if summary.isPending { result.append(words["notice_pending"]) }
+        if summary.isPending { result.append(words[summary.voidCount > 0 ? "notice_void" : "notice_pending"]) }
         if summary.isFrozenForEditing { result.append(words["notice_frozen"]) }
         if let arbiter = summary.lockedToArbiter { result.append(words.filled("notice_locked", arbiter.rawValue)) }
         if let custody = summary.custody, custody.delivered == nil {
@@ -281,8 +281,9 @@ struct TicketModelBuilder {
 
 extension ConsoleWords {
     /// A field's value as people read it; telephone numbers are masked.
-    func value(_ value: SetFieldBody.Value, of field: Field) -> String {
+    func value(_ value: SetFieldBody.Value, of field: Field, in record: TicketRecord) -> String {
         switch value {
+        case .sealed(let sealed): return self["withheld_\(record.withheld(sealed).rawValue)"]
         case .number(let number):
             if field == .urgency { return urgency(UInt8(exactly: number).flatMap(Urgency.init) ?? .unknown) }
             return field.shape == .number ? time(number) : String(number)

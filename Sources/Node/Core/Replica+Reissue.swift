@@ -23,10 +23,14 @@ extension Replica {
         precondition(writtenSequence > 0, "an incarnation announces itself first")
         let waiting = try writer.waitingOperations(limit: operationsMax)
         guard !waiting.isEmpty else { return nil }
-        return try commit(try renamed(waiting), reissuing: waiting, now: now)
+        var sealer = sealer()
+        let operations = try renamed(waiting, sealing: &sealer)
+        return try commit(operations, keys: sealer.made, reissuing: waiting, now: now)
     }
 
-    private func renamed(_ waiting: [WaitingOperation]) throws -> [Operation] {
+    private func renamed(
+        _ waiting: [WaitingOperation], sealing sealer: inout PersonalSealer
+    ) throws -> [Operation] {
         var renaming = Renaming(writer: writer)
         var tickets: [EntityID: Ticket] = [:]
         var result: [Operation] = []
@@ -36,7 +40,12 @@ extension Replica {
             renaming.record(former.operation.dot, Successor(dot: dot, moves: former.moves))
             let id = try renaming.entity(former.operation.entity, in: former)
             var ticket = try tickets.removeValue(forKey: id) ?? writer.state(of: id) ?? Ticket(id: id)
-            let operation = try rename(former, to: dot, on: ticket, renaming)
+            var operation = try rename(former, to: dot, on: ticket, renaming)
+            if id != former.operation.entity, let body = try? Body(decoding: operation) {
+                // Sealed values open in their own ticket only.
+                let sealed = try sealer.reseal(body, from: former.operation.entity, to: id)
+                if sealed != body { operation.body = sealed.encoded() }
+            }
             ticket.apply(operation)
             tickets[id] = ticket
             result.append(operation)

@@ -14,6 +14,10 @@ package struct ReplicaEffects: Sendable {
     package var insertedCount = 0
     package var duplicateCount = 0
     package var parkedCount = 0
+    /// Somebody has been revoked, or a revocation has come into force.
+    package var hasRevocations = false
+    /// Keys that were held and are erased: their octets have to leave the write-ahead log.
+    package var erasedCount = 0
 
     /// Adds what a further commit has done.
     mutating func add(_ other: ReplicaEffects) {
@@ -24,6 +28,8 @@ package struct ReplicaEffects: Sendable {
         insertedCount += other.insertedCount
         duplicateCount += other.duplicateCount
         parkedCount += other.parkedCount
+        hasRevocations = hasRevocations || other.hasRevocations
+        erasedCount += other.erasedCount
     }
 
     init(_ result: MergeResult) {
@@ -34,6 +40,8 @@ package struct ReplicaEffects: Sendable {
         insertedCount = result.insertedCount
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
+        hasRevocations = result.hasRevocations
+        erasedCount = result.erasedCount
     }
 }
 
@@ -54,9 +62,12 @@ package final class Replica {
     private var clock: HybridClock
     private var lastSequence: UInt64
     private var hasher = ContentHasher()
+    private let provinceKey: [UInt8]?
 
+    /// - Parameter provinceKey: names customers by their numbers; nil where there is none.
     /// - Throws: what reading the store throws.
-    package init(writer: StoreWriter) throws {
+    package init(writer: StoreWriter, provinceKey: [UInt8]? = nil) throws {
+        self.provinceKey = provinceKey
         self.writer = writer
         reader = writer.reader
         identity = writer.reader.identity
@@ -101,14 +112,26 @@ package final class Replica {
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
             ticket: { id in id == twin?.id ? twin : nil })
-        let drafts = try decide(command, on: ticket, context: context)
+        var drafts = try decide(command, on: ticket, context: context)
+        var sealer = sealer()
+        for index in drafts.indices { try seal(&drafts[index], on: ticket, with: &sealer) }
         let operations = drafts.enumerated().map { index, draft in
             draft.operation(
                 by: author, of: identity.replica, at: index == 0 ? clock.last : clock.tick(wall: now))
         }
         guard let first = operations.first else { preconditionFailure("a decision has at least one operation") }
-        let effects = try commitOwn(operations, now: now)
+        let effects = try commitOwn(operations, keys: sealer.made, now: now)
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
+    }
+
+    func sealer() -> PersonalSealer { PersonalSealer(writer: writer, provinceKey: provinceKey) }
+
+    private func seal(_ draft: inout Draft, on ticket: Ticket?, with sealer: inout PersonalSealer) throws {
+        guard draft.kind == Kind.open.operationKind || draft.kind == Kind.setField.operationKind,
+            let body = try? Body(kind: draft.kind, bytes: draft.body)
+        else { return }
+        let sealed = try sealer.seal(body, on: draft.entity, customer: ticket?.customer)
+        if sealed != body { draft.body = sealed.encoded() }
     }
 
     /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.
@@ -133,37 +156,39 @@ package final class Replica {
         now: Int64, _ body: (inout AppendTransaction) throws -> Void
     ) throws -> ReplicaEffects {
         var transaction = AppendTransaction(
-            replica: identity.replica, writer: writer, clock: clock, sequence: lastSequence, now: now)
+            replica: identity.replica, writer: writer, sealer: sealer(), clock: clock, sequence: lastSequence, now: now)
         try body(&transaction)
         guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
         clock = transaction.clock
-        return try commitOwn(transaction.operations, now: now)
+        return try commitOwn(transaction.operations, keys: transaction.sealer.made, now: now)
     }
 
-    private func commitOwn(_ operations: [Operation], now: Int64) throws -> ReplicaEffects {
-        let result = try writer.commit([try batch(of: operations)], now: now)
+    private func commitOwn(
+        _ operations: [Operation], keys: [PersonalKeyEntry], now: Int64
+    ) throws -> ReplicaEffects {
+        let result = try writer.commit([try batch(of: operations, keys: keys)], now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence
         return ReplicaEffects(result)
     }
 
     /// Makes operations durable that were written before, in place of what waits.
     func commit(
-        _ operations: [Operation], reissuing waiting: [WaitingOperation], now: Int64
+        _ operations: [Operation], keys: [PersonalKeyEntry], reissuing waiting: [WaitingOperation], now: Int64
     ) throws -> ReplicaEffects {
-        let result = try writer.commit(try batch(of: operations), reissuing: waiting, now: now)
+        let result = try writer.commit(try batch(of: operations, keys: keys), reissuing: waiting, now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence
         clock.observe(result.latest, wall: now)
         return ReplicaEffects(result)
     }
 
-    private func batch(of operations: [Operation]) throws -> MergeBatch {
+    private func batch(of operations: [Operation], keys: [PersonalKeyEntry]) throws -> MergeBatch {
         var hashes: [ContentHash] = []
         hashes.reserveCapacity(operations.count)
         for operation in operations {
             try operation.check()
             hashes.append(hasher.hash(operation))
         }
-        return MergeBatch(source: .local, operations: operations, hashes: hashes)
+        return MergeBatch(source: .local, operations: operations, hashes: hashes, keys: keys)
     }
 }
 
@@ -180,13 +205,18 @@ extension TicketCommand {
 package struct AppendTransaction {
     private let replica: ReplicaID
     private let writer: StoreWriter
+    private(set) var sealer: PersonalSealer
     private let now: Int64
     private(set) var clock: HybridClock
     private var sequence: UInt64
     private var tickets: [EntityID: Ticket] = [:]
     package private(set) var operations: [Operation] = []
 
-    init(replica: ReplicaID, writer: StoreWriter, clock: HybridClock, sequence: UInt64, now: Int64) {
+    init(
+        replica: ReplicaID, writer: StoreWriter, sealer: PersonalSealer, clock: HybridClock, sequence: UInt64,
+        now: Int64
+    ) {
+        self.sealer = sealer
         self.replica = replica
         self.writer = writer
         self.clock = clock
@@ -215,6 +245,7 @@ package struct AppendTransaction {
         // The only copy: to apply an operation does not copy the state.
         tickets[id] = nil
         sequence += 1
+        let body = try sealer.seal(body, on: id, customer: ticket.customer)
         let operation = Operation(
             dot: Dot(replica, sequence), entity: id, previous: ticket.previous(of: replica), seen: ticket.seen(),
             time: clock.tick(wall: now), author: author, scope: Array(Set(scope)).sorted(),

@@ -20,6 +20,8 @@ package actor SyncNode {
     /// Who wants to hear of commits.
     package nonisolated let subscribers = Subscribers()
     package nonisolated let links = LinkTable()
+    /// Whom it speaks to no more.
+    nonisolated let revocations = RevocationBoard()
     /// While it is low nothing new is written.
     package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
@@ -36,6 +38,7 @@ package actor SyncNode {
     /// Sessions remembered because a batch of theirs has failed.
     static let failedSessionsMax = 4_096
     private var isEpochPlanned = false
+    private var isScrubPlanned = false
     /// By the clock that never steps.
     private var lastMerge: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
@@ -52,7 +55,7 @@ package actor SyncNode {
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
-        let replica = try Replica(writer: writer)
+        let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
             let effects = try replica.reissuePending(now: clock.now())
@@ -66,6 +69,7 @@ package actor SyncNode {
         self.catalog = catalog
         self.clock = clock
         self.logger = logger
+        revocations.read(reader, logger)
         do {
             try replica.writer.catchUpProjection()
         } catch {
@@ -188,7 +192,8 @@ package actor SyncNode {
         } catch {
             return completion(.failure(error))
         }
-        let merge = MergeBatch(source: .peer(id, place), operations: batch.operations, hashes: batch.hashes)
+        let merge = MergeBatch(
+            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys)
         let entry = ApplyQueue.Entry(
             batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
             isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair,
@@ -323,12 +328,85 @@ package actor SyncNode {
                 "operations parked: their origin cannot be justified yet",
                 metadata: ["count": "\(effects.parkedCount)"])
         }
+        if effects.hasRevocations { revocations.read(reader, logger) }
+        if effects.erasedCount > 0 { scrubErasedSoon() }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
         if isLocal {
             advanceSearchSoon()
             saveEpochSoon()
         }
+    }
+
+    // MARK: Personal data
+
+    /// The customer of a telephone number: the same at every node of the province.
+    /// - Throws: `StoreError.file` at a node without the province's key.
+    nonisolated func customer(_ number: CustomerNumber) throws -> EntityID {
+        EntityID(customer: number, provinceKey: try KeyFolder(reader.folder).provinceKey())
+    }
+
+    /// Between two looks at whether a reader still holds on to the log that erased keys lie in.
+    static let scrubDelayMilliseconds: Int64 = 500
+
+    /// What a peer says of keys, without operations.
+    func saveKeys(_ entries: [PersonalKeyEntry], from id: PeerID) throws {
+        follow(ReplicaEffects(try replica.writer.saveKeys(entries, from: id, now: clock.now())), isLocal: false)
+    }
+
+    /// Whatever a process before this one has not come to.
+    package func scrubErasedSoon() {
+        guard !isScrubPlanned else { return }
+        isScrubPlanned = !scrubErased()
+        guard isScrubPlanned else { return }
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.scrubDelayMilliseconds))
+            await self?.scrubErasedAgain()
+        }
+    }
+
+    private func scrubErasedAgain() {
+        isScrubPlanned = false
+        scrubErasedSoon()
+    }
+
+    private func scrubErased() -> Bool {
+        do {
+            return try replica.writer.scrubErased()
+        } catch {
+            logger.error("the octets of erased keys cannot be overwritten", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    /// Asks that a person be erased.
+    /// - Parameter entity: the customer, or the ticket that names none.
+    /// - Returns: the proposal's dot.
+    /// - Throws: `Refusal`, `StoreError`.
+    package func proposeErasure(
+        of entity: EntityID, keys: [PersonalKeyID], reason: String, by author: Author
+    ) throws -> Dot {
+        let body = try Erasure.propose(keys, reason: reason, by: author)
+        return try appendErasure(.proposeErasure(body), to: entity, by: author)
+    }
+
+    /// Agrees to it: the keys are gone with the commit.
+    @discardableResult
+    package func confirmErasure(_ proposal: Dot, by author: Author) throws -> Dot {
+        guard let operation = try reader.operation(proposal) else { throw Refusal.noSuchProposal }
+        let body = try Erasure.confirm(
+            proposal, among: try reader.erasureOperations(on: operation.entity), by: author)
+        return try appendErasure(.confirmErasure(body), to: operation.entity, by: author)
+    }
+
+    private func appendErasure(_ body: Body, to entity: EntityID, by author: Author) throws -> Dot {
+        var dot: Dot?
+        let effects = try replica.appending(now: clock.now()) { transaction in
+            dot = try transaction.append(body, to: entity, author: author)
+        }
+        follow(effects, isLocal: true)
+        guard let dot else { preconditionFailure("what is appended has a dot") }
+        return dot
     }
 
     // MARK: Epoch

@@ -50,20 +50,26 @@ struct LinkLoop: ~Copyable {
         case .feedAdvanced: effects = session.feedAdvanced()
         case .identified(let id, let standing):
             self.id = id
+            askPeer { .erasuresRead(try $0.erasedKeys(for: $1)) }
             effects = session.identified(standing)
         case .judged(let verdict): effects = session.judged(verdict)
         case .ownCompared(let held, let isSame): effects = session.ownCompared(held, isSame: isSame)
         case .held(let held): effects = session.held(held)
         case .vouched(let resumption): effects = session.vouched(resumption)
         case .batchRead(let lane, let batch, let head): effects = session.batchRead(lane, batch, head: head)
-        case .repairRead(let stored, let forAudit):
-            effects = session.repairRead(stored.map(\.operation), hashes: stored.map(\.hash), forAudit: forAudit)
+        case .repairRead(let stored, let keys, let forAudit):
+            effects = session.repairRead(
+                stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, forAudit: forAudit)
+        case .erasuresRead(let entries): effects = session.erasuresRead(entries)
+        case .keysAnswered(let entries): effects = session.keysAnswered(entries)
+        case .keysWanted(let ids): effects = session.request(ids)
         case .applied(let lane, let end, let bytes):
             link.stream.consume(bytes: bytes)
             effects = session.applied(lane, end)
         case .audit(let purpose): effects = session.audit(purpose)
-        case .auditAnswered(let reply, let stored):
-            effects = session.auditAnswered(reply, operations: stored.map(\.operation), hashes: stored.map(\.hash))
+        case .auditAnswered(let reply, let stored, let keys):
+            effects = session.auditAnswered(
+                reply, operations: stored.map(\.operation), hashes: stored.map(\.hash), keys: keys)
         case .auditCompared(let comparison): effects = session.auditCompared(comparison)
         case .heal(let dots): effects = session.heal(dots)
         case .headsRead(let heads, let change):
@@ -72,7 +78,10 @@ struct LinkLoop: ~Copyable {
         case .tick:
             effects = session.tick(now: moment())
             ticks += 1
-            if ticks % PeerLink.healTicks == 0 { healWhatIsDamaged() }
+            if ticks % PeerLink.healTicks == 0 {
+                healWhatIsDamaged()
+                askForKeys()
+            }
             if isLeavingAside, !link.node.disk.isLow() {
                 effects += session.close(.storeFailure, "the disk has room again: the session starts anew")
             }
@@ -124,9 +133,16 @@ struct LinkLoop: ~Copyable {
             case .readFeed(let lane, let cursor, let through, let bytesMax):
                 readFeed(lane, after: cursor, through: through, bytesMax: bytesMax)
             case .readAnnouncements(let after, let through):
-                askPeer { .repairRead(try $0.announcements(for: $1, after: after, through: through), forAudit: false) }
+                askPeer {
+                    .repairRead(try $0.announcements(for: $1, after: after, through: through), [], forAudit: false)
+                }
             case .readForRepair(let dots):
-                askPeer { .repairRead(try $0.operations(dots, for: $1), forAudit: true) }
+                askPeer {
+                    let operations = try $0.operations(dots, for: $1)
+                    return .repairRead(operations, try $0.keys(for: operations), forAudit: true)
+                }
+            case .answerKeys(let ids): askPeer { .keysAnswered(try $0.keys(named: ids, for: $1)) }
+            case .saveKeys(let entries): saveKeys(entries)
             case .apply(let batch, let place): apply(batch, place)
             case .saveReceived(let progress): if !isLeavingAside { saveReceived(progress) }
             case .saveAcknowledged(let cursor):
@@ -135,7 +151,7 @@ struct LinkLoop: ~Copyable {
             case .answerAudit(let request):
                 askWhole {
                     let (reply, operations) = try $0.answer(request, for: $1)
-                    return .auditAnswered(reply, operations)
+                    return .auditAnswered(reply, operations, try $0.keys(for: operations))
                 }
             case .compareAudit(let reply, let request):
                 askWhole { .auditCompared(try $0.compare(reply, with: request, for: $1)) }
@@ -188,6 +204,10 @@ struct LinkLoop: ~Copyable {
 
     private func identify(_ hello: SyncMessage.Hello) {
         let (link, feed, control) = (link, feed, control)
+        if link.node.revocations.peers.includes(hello.replica) {
+            feed.yield(.failed(.revoked, RevokedPeers.reason))
+            return
+        }
         Task {
             let isAlone = await link.supervisor.admit(hello, site: link.site, control: control)
             await link.supervisor.remember(link.certificate, of: link.site, node: hello.replica)
@@ -274,6 +294,29 @@ struct LinkLoop: ~Copyable {
         }
     }
 
+    private func saveKeys(_ entries: [PersonalKeyEntry]) {
+        guard let id else { return }
+        let (link, feed) = (link, feed)
+        Task {
+            do {
+                try await link.node.saveKeys(entries, from: id)
+            } catch {
+                feed.yield(.failed(.storeFailure, "\(error)"))
+            }
+        }
+    }
+
+    /// What a relay did not have when it passed an operation on may have come to it since.
+    private func askForKeys() {
+        guard let id else { return }
+        let (link, feed) = (link, feed)
+        Task {
+            // What cannot be read now is asked for again later.
+            let wanted = await link.access.run { try? link.node.reader.wantedKeys(for: id) } ?? []
+            if !wanted.isEmpty { feed.yield(.keysWanted(wanted)) }
+        }
+    }
+
     private func healWhatIsDamaged() {
         let (link, feed) = (link, feed)
         Task {
@@ -333,7 +376,9 @@ struct LinkLoop: ~Copyable {
                 status.lastFailure = nil
             }
             healWhatIsDamaged()
+            askForKeys()
         case .receivedEverything:
+            askForKeys()
             update { status in
                 status.remainingToGet = 0
                 status.remainingKnownAt = now

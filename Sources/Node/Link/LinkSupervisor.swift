@@ -22,6 +22,7 @@ actor LinkSupervisor {
     private struct Session {
         var site: SiteCode
         var replica: ReplicaID?
+        var certificate: PeerCertificate?
     }
 
     nonisolated let heads: HeadKeeper
@@ -78,6 +79,18 @@ actor LinkSupervisor {
         dialNow(parent)
     }
 
+    /// Ends the sessions of those that have been revoked.
+    func endRevoked() {
+        let revoked = node.revocations.peers
+        for entry in sessions.values {
+            let session = entry.session
+            guard session.certificate.map(revoked.includes) == true || session.replica.map(revoked.includes) == true
+            else { continue }
+            logger.warning("the session of a revoked peer is ended", metadata: ["peer": "\(session.site)"])
+            entry.control.end(.revoked, RevokedPeers.reason)
+        }
+    }
+
     func stop() {
         isStopping = true
         for entry in sessions.values { entry.control.end(.shuttingDown, "the node is shutting down") }
@@ -95,6 +108,7 @@ actor LinkSupervisor {
     /// - Returns: false for such a one.
     func admit(_ hello: SyncMessage.Hello, site: SiteCode, control: LinkControl) -> Bool {
         if runs.count > Self.rememberedReplicasMax { runs.removeAll() }
+        let certificate = sessions[ObjectIdentifier(control)]?.session.certificate
         var known = runs[hello.replica, default: []]
         if known.last != hello.run {
             if known.contains(hello.run) {
@@ -102,7 +116,9 @@ actor LinkSupervisor {
                     "two nodes run under one incarnation: this one is told to take a new one",
                     metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
                 runs[hello.replica] = known.filter { $0 != hello.run }
-                sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: nil))
+                sessions[ObjectIdentifier(control)] = (
+                    control, Session(site: site, replica: nil, certificate: certificate)
+                )
                 return false
             }
             known.append(hello.run)
@@ -112,7 +128,9 @@ actor LinkSupervisor {
         where entry.control !== control && entry.session.site == site && entry.session.replica == hello.replica {
             entry.control.end(.superseded, "a newer session of the same node took over")
         }
-        sessions[ObjectIdentifier(control)] = (control, Session(site: site, replica: hello.replica))
+        sessions[ObjectIdentifier(control)] = (
+            control, Session(site: site, replica: hello.replica, certificate: certificate)
+        )
         return true
     }
 
@@ -192,8 +210,18 @@ actor LinkSupervisor {
         do {
             let connection = try await connect(to: address, site)
             defer { Task { await connection.close() } }
+            if connection.peer.certificate.map(node.revocations.peers.includes) == true {
+                return ("\(address): the peer's certificate has been revoked", false)
+            }
             if role == .parent {
-                try await Renewal.renewIfDue(keys: keys, site: node.identity.site, over: connection, logger: logger)
+                let wasExpired = try Renewal.isExpired(keys.certificate(), now: NodeClock.system())
+                let isRenewed = try await Renewal.renewIfDue(
+                    keys: keys, site: node.identity.site, over: connection, logger: logger)
+                if wasExpired {
+                    guard isRenewed else { return ("\(address): the certificate has expired: enrol anew", false) }
+                    // This connection was made with the expired one and carries nothing else.
+                    return await runSession(with: site, role: role, at: address, preferred: preferred)
+                }
             }
             let stream = try await connection.open(
                 HTTP2RequestHead(
@@ -248,6 +276,9 @@ actor LinkSupervisor {
         _ stream: HTTP2Stream, from site: SiteCode, role: PeerRole, certificate: PeerCertificate?
     ) async {
         do {
+            if certificate.map(node.revocations.peers.includes) == true {
+                return try refuse(stream, 403, RevokedPeers.reason)
+            }
             if isStopping { return try refuse(stream, 503, "the node is shutting down") }
             if paused.contains(site) { return try refuse(stream, 503, "paused by an administrator") }
             try stream.respond(
@@ -270,7 +301,7 @@ actor LinkSupervisor {
         control: LinkControl
     ) async -> PeerLink.Ending {
         let key = ObjectIdentifier(control)
-        sessions[key] = (control, Session(site: site, replica: nil))
+        sessions[key] = (control, Session(site: site, replica: nil, certificate: certificate))
         let link = PeerLink(
             node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
             settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
@@ -340,12 +371,27 @@ enum Renewal {
         return now >= certificate.notBeforeMilliseconds + life * 2 / 3
     }
 
+    /// How long after its end a certificate may still be renewed.
+    static let expiredMillisecondsMax: Int64 = 30 * 86_400_000
+
+    static func isExpired(_ certificate: PeerCertificate, now: Int64) -> Bool {
+        now > certificate.notAfterMilliseconds
+    }
+
+    /// What a peer with this certificate may ask for: everything while it is valid, afterwards a new one for a while.
+    static func admits(_ certificate: PeerCertificate, to path: String, now: Int64) -> Bool {
+        guard isExpired(certificate, now: now) else { return true }
+        return path == SyncRoute.renewPath && now - certificate.notAfterMilliseconds <= expiredMillisecondsMax
+    }
+
     /// A child asks its parent. The key stays; the new chain is in force from the next connection on.
+    /// - Returns: whether there is a new one.
+    @discardableResult
     static func renewIfDue(
         keys: KeyFolder, site: SiteCode, over connection: HTTP2Connection, logger: Logger
-    ) async throws {
+    ) async throws -> Bool {
         guard isDue(try keys.certificate(), now: NodeClock.system()), let uri = NodeURI(host: site.rawValue) else {
-            return
+            return false
         }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.nodeKey))
         let stream = try await connection.open(
@@ -357,11 +403,12 @@ enum Renewal {
         guard status == 200 else {
             logger.warning(
                 "the parent did not renew the certificate", metadata: ["status": "\(status)", "reason": "\(body)"])
-            return
+            return false
         }
         _ = try PeerCertificate(pem: body)
         try keys.write(.node, body)
         logger.notice("the certificate has been renewed")
+        return true
     }
 
     /// The parent's side: only the site that the connection's certificate names is signed again.

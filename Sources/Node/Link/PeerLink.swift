@@ -22,13 +22,16 @@ struct PeerLink {
         case held(HeldOperation?)
         case vouched(SyncSession.Resumption)
         case batchRead(Lane, OutgoingBatch?, head: UInt64)
-        case repairRead([StoredOperation], forAudit: Bool)
+        case repairRead([StoredOperation], [PersonalKeyEntry], forAudit: Bool)
+        case erasuresRead([PersonalKeyEntry])
+        case keysAnswered([PersonalKeyEntry])
+        case keysWanted([PersonalKeyID])
         case applied(Lane, FeedCursor, bytes: Int)
         case audit(RangeAudit.Purpose)
         case heal([Dot])
+        case auditAnswered(AuditReply, [StoredOperation], [PersonalKeyEntry])
         /// With the change of the last of them.
         case headsRead([SignedHead], through: Int64)
-        case auditAnswered(AuditReply, [StoredOperation])
         case auditCompared(AuditComparison)
         case tick
         case failed(ByeCode, String)

@@ -133,6 +133,8 @@ package enum Enrolment {
             try authority.signAuthority($0, expecting: uri, nowMilliseconds: now, days: authorityDays)
         }
         if site != node.identity.site { try await node.administer { try $0.register(child: site) } }
+        let fingerprint = try PeerCertificate(pem: chain).fingerprint
+        try await node.administer { try $0.noteEnrolled(token: hash, fingerprint: fingerprint) }
         // Even an office that never has a line can be sent a bundle.
         try PeerKeys(keys).remember(try PeerCertificate(pem: chain).pem, of: site, node: nil)
         return EnrolmentAnswer(

@@ -10,6 +10,7 @@ package import Transport
 ///     authority.key authority.pem  at a province or region: what it signs children with
 ///     console.key console.pem      what browsers see
 ///     peers/                       certificates of nodes that bundles can be made for
+///     crl/                         revocation lists, by the site that gave them out
 ///     province.key                 32 random bytes of the province, in hexadecimal: keyed hashes of imports
 package struct KeyFolder: Sendable {
     let folder: DataFolder
@@ -55,12 +56,16 @@ package struct KeyFolder: Sendable {
         try PeerCertificate(pem: try read(.node))
     }
 
+    /// Takes expired certificates, which open nothing but renewal: see `Renewal.admits`.
     package func serverContext() throws -> TLSContext {
-        try TLSContext.server(identity: identity(), trustRootsPEM: read(.root))
+        try TLSContext.server(
+            identity: identity(), trustRootsPEM: read(.root), crlsPEM: RevocationLists(self).read(),
+            toleratesExpiredLeaf: true)
     }
 
     package func clientContext() throws -> TLSContext {
-        try TLSContext.client(identity: identity(), trustRootsPEM: read(.root))
+        try TLSContext.client(
+            identity: identity(), trustRootsPEM: read(.root), crlsPEM: RevocationLists(self).read())
     }
 
     package func enrolmentContext() throws -> TLSContext {

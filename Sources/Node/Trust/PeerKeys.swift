@@ -38,6 +38,23 @@ struct PeerKeys: Sendable {
         FileManager.default.contents(atPath: path(site, node)).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// Serial numbers of the certificates that are remembered of a site.
+    /// - Parameter node: of this one alone; nil for all of them.
+    func serials(of site: SiteCode, node: ReplicaID?) -> [String] {
+        let names =
+            node.map { ["\(site)-\($0).pem"] }
+            ?? ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+                // A code may go on with a hyphen: what follows the site's has the form of an incarnation.
+                $0 == "\(site).pem" || $0.hasPrefix("\(site)-") && $0.utf8.count == "\(site)-".utf8.count + 20
+            }
+        let found = names.compactMap { name -> String? in
+            FileManager.default.contents(atPath: folder + "/" + name).flatMap {
+                try? PeerCertificate(pem: String(decoding: $0, as: UTF8.self))
+            }.flatMap { $0.nodeURI?.host == site.rawValue ? $0.serialHex : nil }
+        }
+        return Array(Set(found)).sorted()
+    }
+
     private func forgetOldest(of site: SiteCode) {
         let manager = FileManager.default
         let length = path(site, ReplicaID(0)).utf8.count - folder.utf8.count - 1

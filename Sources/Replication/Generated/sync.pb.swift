@@ -199,6 +199,22 @@ package nonisolated struct WireMessage: Sendable {
     set {content = .heads(newValue)}
   }
 
+  package var keys: WireKeys {
+    get {
+      if case .keys(let v)? = content {return v}
+      return WireKeys()
+    }
+    set {content = .keys(newValue)}
+  }
+
+  package var keyRequest: WireKeyRequest {
+    get {
+      if case .keyRequest(let v)? = content {return v}
+      return WireKeyRequest()
+    }
+    set {content = .keyRequest(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -217,6 +233,8 @@ package nonisolated struct WireMessage: Sendable {
     case auditDone(WireAuditDone)
     case rebase(WireRebase)
     case heads(WireHeads)
+    case keys(WireKeys)
+    case keyRequest(WireKeyRequest)
 
   }
 
@@ -248,6 +266,9 @@ package nonisolated struct WireHello: Sendable {
 
   /// The incarnation that the present one follows; 0 for none.
   package var follows: UInt64 = 0
+
+  /// True if the sender takes Keys and KeyRequest.
+  package var acceptsKeys: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -785,6 +806,76 @@ package nonisolated struct WireAuditDone: Sendable {
   package init() {}
 }
 
+/// Keys of personal fields, which travel beside the operations (personal-data.md §4).
+package nonisolated struct WireKeys: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var keys: [WirePersonalKey] = []
+
+  /// They are for the batch that comes next, and become durable with it.
+  package var beforeBatch: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WirePersonalKey: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 16 bytes.
+  package var id: Data = Data()
+
+  /// 32 bytes; empty for a key that was erased.
+  package var secret: Data = Data()
+
+  /// The customer or ticket; absent where an erasure's sender does not know.
+  package var subject: WireEntityKey {
+    get {_subject ?? WireEntityKey()}
+    set {_subject = newValue}
+  }
+  /// Returns true if `subject` has been explicitly set.
+  package var hasSubject: Bool {self._subject != nil}
+  /// Clears the value of `subject`. Subsequent reads from it will return its default value.
+  package mutating func clearSubject() {self._subject = nil}
+
+  /// Of an erased key: the operation that confirmed the erasure, and its time in UTC milliseconds.
+  package var confirmation: WireDot {
+    get {_confirmation ?? WireDot()}
+    set {_confirmation = newValue}
+  }
+  /// Returns true if `confirmation` has been explicitly set.
+  package var hasConfirmation: Bool {self._confirmation != nil}
+  /// Clears the value of `confirmation`. Subsequent reads from it will return its default value.
+  package mutating func clearConfirmation() {self._confirmation = nil}
+
+  package var erasedMilliseconds: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _subject: WireEntityKey? = nil
+  fileprivate var _confirmation: WireDot? = nil
+}
+
+/// Asks for keys that something at the sender is sealed under, 16 bytes each.
+package nonisolated struct WireKeyRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var ids: [Data] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Why the sender closes. Code names are in sync.md.
 package nonisolated struct WireBye: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -850,7 +941,7 @@ nonisolated extension WireLane: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Message"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0\u{1}resume\0\u{1}probe\0\u{3}probe_answer\0\u{3}audit_request\0\u{3}audit_reply\0\u{3}audit_call\0\u{3}audit_done\0\u{1}rebase\0\u{1}heads\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}batch\0\u{1}ack\0\u{3}caught_up\0\u{1}bye\0\u{1}clock\0\u{1}resume\0\u{1}probe\0\u{3}probe_answer\0\u{3}audit_request\0\u{3}audit_reply\0\u{3}audit_call\0\u{3}audit_done\0\u{1}rebase\0\u{1}heads\0\u{2}\u{2}keys\0\u{3}key_request\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1053,6 +1144,32 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.content = .heads(v)
         }
       }()
+      case 17: try {
+        var v: WireKeys?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .keys(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .keys(v)
+        }
+      }()
+      case 18: try {
+        var v: WireKeyRequest?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .keyRequest(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .keyRequest(v)
+        }
+      }()
       default: break
       }
     }
@@ -1124,6 +1241,14 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
       guard case .heads(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
     }()
+    case .keys?: try {
+      guard case .keys(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    }()
+    case .keyRequest?: try {
+      guard case .keyRequest(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1138,7 +1263,7 @@ nonisolated extension WireMessage: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}site\0\u{1}replica\0\u{3}wall_milliseconds\0\u{3}accepts_zstd\0\u{1}run\0\u{1}follows\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}site\0\u{1}replica\0\u{3}wall_milliseconds\0\u{3}accepts_zstd\0\u{1}run\0\u{1}follows\0\u{4}\u{2}accepts_keys\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1153,6 +1278,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 5: try { try decoder.decodeSingularBoolField(value: &self.acceptsZstd) }()
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.run) }()
       case 7: try { try decoder.decodeSingularFixed64Field(value: &self.follows) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.acceptsKeys) }()
       default: break
       }
     }
@@ -1180,6 +1306,9 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.follows != 0 {
       try visitor.visitSingularFixed64Field(value: self.follows, fieldNumber: 7)
     }
+    if self.acceptsKeys != false {
+      try visitor.visitSingularBoolField(value: self.acceptsKeys, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1191,6 +1320,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.acceptsZstd != rhs.acceptsZstd {return false}
     if lhs.run != rhs.run {return false}
     if lhs.follows != rhs.follows {return false}
+    if lhs.acceptsKeys != rhs.acceptsKeys {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2150,6 +2280,125 @@ nonisolated extension WireAuditDone: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.found != rhs.found {return false}
     if lhs.unresolved != rhs.unresolved {return false}
     if lhs.isRepaired != rhs.isRepaired {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireKeys: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Keys"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{3}before_batch\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.beforeBatch) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.keys, fieldNumber: 1)
+    }
+    if self.beforeBatch != false {
+      try visitor.visitSingularBoolField(value: self.beforeBatch, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireKeys, rhs: WireKeys) -> Bool {
+    if lhs.keys != rhs.keys {return false}
+    if lhs.beforeBatch != rhs.beforeBatch {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePersonalKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PersonalKey"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}secret\0\u{1}subject\0\u{1}confirmation\0\u{3}erased_milliseconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.secret) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._subject) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._confirmation) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.erasedMilliseconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.id.isEmpty {
+      try visitor.visitSingularBytesField(value: self.id, fieldNumber: 1)
+    }
+    if !self.secret.isEmpty {
+      try visitor.visitSingularBytesField(value: self.secret, fieldNumber: 2)
+    }
+    try { if let v = self._subject {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._confirmation {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.erasedMilliseconds != 0 {
+      try visitor.visitSingularInt64Field(value: self.erasedMilliseconds, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WirePersonalKey, rhs: WirePersonalKey) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.secret != rhs.secret {return false}
+    if lhs._subject != rhs._subject {return false}
+    if lhs._confirmation != rhs._confirmation {return false}
+    if lhs.erasedMilliseconds != rhs.erasedMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireKeyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".KeyRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.ids) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.ids.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.ids, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireKeyRequest, rhs: WireKeyRequest) -> Bool {
+    if lhs.ids != rhs.ids {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

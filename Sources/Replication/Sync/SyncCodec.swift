@@ -62,6 +62,7 @@ package enum SyncCodec {
             wire.hello.acceptsZstd = hello.acceptsZstd
             wire.hello.run = hello.run
             wire.hello.follows = hello.follows?.rawValue ?? 0
+            wire.hello.acceptsKeys = hello.acceptsKeys
         case .resume(let resume):
             wire.resume.isEmpty = resume.isEmpty
             wire.resume.isCloned = resume.isCloned
@@ -100,6 +101,8 @@ package enum SyncCodec {
             wire.auditDone.found = found
             wire.auditDone.unresolved = unresolved
             wire.auditDone.isRepaired = isRepaired
+        case .keys(let entries, let beforeBatch): wire.keys = WireKeys(entries, beforeBatch: beforeBatch)
+        case .keyRequest(let ids): wire.keyRequest = WireKeyRequest(ids)
         case .heads(let heads): wire.heads.heads = heads.map(WireSignedHead.init)
         case .bye(let code, let reason):
             wire.bye.code = code.rawValue
@@ -174,6 +177,8 @@ package struct SyncDecoder: ~Copyable {
         case .auditCall: return .auditCall
         case .auditDone(let done):
             return .auditDone(found: done.found, unresolved: done.unresolved, isRepaired: done.isRepaired)
+        case .keys(let keys): return .keys(try keys.entries(), beforeBatch: keys.beforeBatch)
+        case .keyRequest(let request): return .keyRequest(try request.names())
         case .heads(let heads): return .heads(try [SignedHead](heads))
         case .bye(let bye):
             let reason = String(decoding: bye.reason.utf8.prefix(SyncLimits.reasonBytesMax), as: UTF8.self)
@@ -242,7 +247,7 @@ extension SyncMessage.Hello {
         self.init(
             version: wire.version, site: site, replica: ReplicaID(wire.replica),
             wallMilliseconds: wire.wallMilliseconds, acceptsZstd: wire.acceptsZstd, run: wire.run,
-            follows: wire.follows == 0 ? nil : ReplicaID(wire.follows))
+            follows: wire.follows == 0 ? nil : ReplicaID(wire.follows), acceptsKeys: wire.acceptsKeys)
     }
 }
 

@@ -13,6 +13,9 @@ package enum SyncMessage: Sendable {
     case auditReply(AuditReply)
     case auditCall
     case auditDone(found: UInt64, unresolved: UInt64, isRepaired: Bool)
+    /// For the batch that comes next, or on their own.
+    case keys([PersonalKeyEntry], beforeBatch: Bool)
+    case keyRequest([PersonalKeyID])
     /// What nodes have signed of their own histories.
     case heads([SignedHead])
     case bye(ByeCode, reason: String)
@@ -27,10 +30,12 @@ package enum SyncMessage: Sendable {
         package var run: UInt64
         /// The incarnation that the present one follows.
         package var follows: ReplicaID?
+        /// It knows messages that carry keys.
+        package var acceptsKeys: Bool
 
         package init(
             version: UInt32, site: SiteCode, replica: ReplicaID, wallMilliseconds: Int64, acceptsZstd: Bool = true,
-            run: UInt64, follows: ReplicaID? = nil
+            run: UInt64, follows: ReplicaID? = nil, acceptsKeys: Bool = true
         ) {
             self.version = version
             self.site = site
@@ -39,6 +44,7 @@ package enum SyncMessage: Sendable {
             self.acceptsZstd = acceptsZstd
             self.run = run
             self.follows = follows
+            self.acceptsKeys = acceptsKeys
         }
     }
 
@@ -84,6 +90,8 @@ package struct ReceivedBatch: Sendable {
     package var remaining: UInt64
     /// Bytes the message took on the wire.
     package var wireBytes: Int
+    /// Keys that have come for it.
+    package var keys: [PersonalKeyEntry] = []
 
     package init(
         lane: Lane, start: FeedCursor, end: FeedCursor, operations: [Operation], hashes: [ContentHash],
@@ -116,6 +124,8 @@ package struct OutgoingBatch: Sendable {
     package var operations: [Operation]
     package var omitted: [ContentHash]
     package var remaining: UInt64
+    /// Keys that its sealed values need, as far as the sender has them.
+    package var keys: [PersonalKeyEntry] = []
 
     package init(
         lane: Lane = .backlog, start: FeedCursor, end: FeedCursor, operations: [Operation],
@@ -147,6 +157,8 @@ package enum ByeCode: UInt32, Sendable, CaseIterable {
     case superseded = 12
     /// The sender goes on under a new incarnation.
     case recovering = 13
+    /// The peer's replica or certificate has been revoked.
+    case revoked = 14
 }
 
 /// Limits of the sync protocol; listed in Protocols/limits.md.
@@ -169,6 +181,10 @@ package enum SyncLimits {
     /// Between two answers to the peer's questions for the time; what it asks in between is left unanswered.
     package static let clockAnswerIntervalMilliseconds: Int64 = 1_000
     package static let reasonBytesMax = 1024
+    /// Keys of one message, and names of a request.
+    package static let keysMax = 4_096
+    /// Keys that may wait for their batch.
+    package static let keysPendingMax = 16_384
     /// Depth to which a message may nest; it does so three deep.
     package static let nestingMax = 8
     /// Probes that a search for the last common operation takes at most: one for each bit of a sequence.

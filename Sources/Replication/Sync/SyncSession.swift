@@ -99,6 +99,10 @@ package struct SyncSession: ~Copyable {
         case saveReceived(FeedProgress)
         /// The peer holds its feed durably up to here.
         case saveAcknowledged(FeedCursor)
+        /// Look these keys up for the peer, and answer with `keysAnswered`.
+        case answerKeys([PersonalKeyID])
+        /// Make keys durable that have come without a batch.
+        case saveKeys([PersonalKeyEntry])
         /// Answer the peer's question with `auditAnswered`.
         case answerAudit(AuditRequest)
         /// Compare with what is stored here, and answer with `auditCompared`.
@@ -185,6 +189,7 @@ package struct SyncSession: ~Copyable {
     /// A reply that waits for what it announces to be durable here.
     private var heldReply: AuditReply?
     private var isAnsweringAudit = false
+    private var keys = KeyExchange()
     // Clock.
     private var now = Moment(monotonicMilliseconds: 0, wallMilliseconds: 0)
     private var nextClockAt: Int64 = 0
@@ -236,6 +241,8 @@ package struct SyncSession: ~Copyable {
             return [.findHeld(of: peer.replica, upTo: sequence)]
         case (.searching, .probeAnswer(let answer)): return take(probeAnswer: answer)
         case (_, .probeAnswer): return []
+        // Erasures hold whatever the histories are.
+        case (_, .keys(let entries, let beforeBatch)): return take(entries, beforeBatch: beforeBatch)
         // What comes while the histories are compared is asked for again under the new incarnation.
         case (.searching, _): return []
         case (_, .batch(let batch)): return take(batch)
@@ -253,6 +260,12 @@ package struct SyncSession: ~Copyable {
             heldReply = reply
             return releaseReply()
         case (_, .auditCall): return audit(.repair)
+        case (_, .keyRequest(let ids)):
+            guard standing != nil else { return [] }
+            // One at a time; what is still wanted then is asked for again.
+            guard !keys.isAnswering else { return [] }
+            keys.isAnswering = true
+            return [.answerKeys(ids)]
         case (_, .heads(let heads)): return standing == nil ? [] : [.takeHeads(heads)]
         case (_, .auditDone(let found, let unresolved, let isRepaired)):
             return [.notice(.auditedByPeer(found: found, unresolved: unresolved))]
@@ -265,7 +278,8 @@ package struct SyncSession: ~Copyable {
         guard case .meeting = phase, self.standing == nil, let peer else { return [] }
         self.standing = standing
         receiving.begin(standing.received, feed: peer.replica)
-        return [
+        let early = keys.takeEarly()
+        return (early.isEmpty ? [] : [.saveKeys(early)]) + [
             .send(
                 .resume(
                     SyncMessage.Resume(
@@ -333,19 +347,21 @@ package struct SyncSession: ~Copyable {
             return pump()
         }
         sending.sent(batch, head: head, at: now.monotonicMilliseconds)
-        return [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
+        return send(batch.keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
     }
 
     /// - Parameter batches: what was read for the repair lane; places are given here.
     /// - Parameter forAudit: the number of batches counts as one `send` of the audit.
-    package mutating func repairRead(_ operations: [Operation], hashes: [ContentHash], forAudit: Bool) -> [Effect] {
+    package mutating func repairRead(
+        _ operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = [], forAudit: Bool
+    ) -> [Effect] {
         guard case .established = phase else { return [] }
         if !forAudit { sending.isReading = false }
         guard !operations.isEmpty else {
             return (forAudit ? perform { $0.sent() } : []) + pump()
         }
         let batch = sending.repair(operations, hashes: hashes, forAudit: forAudit, at: now.monotonicMilliseconds)
-        return [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
+        return send(keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
     }
 
     /// The batch that ends here is durable.
@@ -373,16 +389,39 @@ package struct SyncSession: ~Copyable {
 
     /// - Parameter operations: for a fetch, what goes out in the repair lane before the reply.
     package mutating func auditAnswered(
-        _ reply: AuditReply, operations: [Operation] = [], hashes: [ContentHash] = []
+        _ reply: AuditReply, operations: [Operation] = [], hashes: [ContentHash] = [], keys: [PersonalKeyEntry] = []
     ) -> [Effect] {
         isAnsweringAudit = false
         if case .closed = phase { return [] }
         var effects: [Effect] = []
         if !operations.isEmpty {
             let batch = sending.repair(operations, hashes: hashes, forAudit: false, at: now.monotonicMilliseconds)
-            effects.append(.sendBatch(batch, compressed: peer?.acceptsZstd ?? false))
+            effects += send(keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)]
         }
         return effects + [.send(.auditReply(reply))]
+    }
+
+    /// What this store knows of erased keys: to be read once the peer is known, and sent before anything else.
+    package mutating func erasuresRead(_ entries: [PersonalKeyEntry]) -> [Effect] {
+        guard peer?.acceptsKeys == true else { return [] }
+        return switch phase {
+        case .idle, .awaitingHello, .closed: []
+        case .meeting, .searching, .established: keys.messages(for: entries, beforeBatch: false).map { .send($0) }
+        }
+    }
+
+    /// - Parameter entries: of the keys that the peer has asked for, those that it may have.
+    package mutating func keysAnswered(_ entries: [PersonalKeyEntry]) -> [Effect] {
+        keys.isAnswering = false
+        guard case .established = phase else { return [] }
+        // It has asked: what was sent before did not stay there.
+        return SyncMessage.keys(of: entries).map { .send($0) }
+    }
+
+    /// Asks the peer for keys that something here is sealed under.
+    package func request(_ ids: [PersonalKeyID]) -> [Effect] {
+        guard case .established = phase, peer?.acceptsKeys == true, !ids.isEmpty else { return [] }
+        return [.send(.keyRequest(Array(ids.prefix(SyncLimits.keysMax))))]
     }
 
     /// Asks the peer for operations whose rows are damaged here; again later if something else is under way.
@@ -496,6 +535,8 @@ package struct SyncSession: ~Copyable {
             return close(
                 .hashMismatch, "the batch \(batch.start.position)–\(batch.end.position) does not match its digest")
         }
+        var batch = batch
+        batch.keys = keys.takePending()
         guard let place = receiving.take(batch) else {
             return close(
                 .cursorMismatch,
@@ -519,6 +560,22 @@ package struct SyncSession: ~Copyable {
         guard receiving.isPeerCaughtUp, receiving.applyingCount == 0 else { return [] }
         receiving.isPeerCaughtUp = false
         return [.notice(.remaining(0)), .notice(.receivedEverything)]
+    }
+
+    // MARK: Keys
+
+    private mutating func take(_ entries: [PersonalKeyEntry], beforeBatch: Bool) -> [Effect] {
+        // The store may still be looking up who the peer is.
+        guard standing != nil || beforeBatch else {
+            return keys.holdEarly(entries) ? [] : close(.malformedMessage, "more keys than a session begins with")
+        }
+        guard beforeBatch else { return [.saveKeys(entries)] }
+        return keys.hold(entries) ? [] : close(.malformedMessage, "more keys than a batch needs")
+    }
+
+    private mutating func send(_ entries: [PersonalKeyEntry]) -> [Effect] {
+        guard peer?.acceptsKeys == true else { return [] }
+        return keys.messages(for: entries, beforeBatch: true).map { .send($0) }
     }
 
     // MARK: Sending

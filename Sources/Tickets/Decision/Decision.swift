@@ -210,7 +210,7 @@ extension OpenBody {
         case .urgency: .number(Int64(urgency.rawValue))
         case .channel: .text(channel)
         case .promisedTime: promised.map { .number($0) }
-        case .customerLabel: .text(customerLabel)
+        case .customerLabel: sealedCustomerLabel.map { .sealed($0) } ?? .text(customerLabel)
         default: nil
         }
     }

@@ -31,6 +31,11 @@ extension Refusal {
         case .notJoined: "这两张工单并未合并。请核对单号。"
         case .noSuchTag: "工单没有这个标签。请刷新后重新选择。"
         case .nothingToUndo: "没有可恢复的旧值。请直接填写需要的内容。"
+        case .adminOnly: "删除个人信息须由管理员办理。请以 --role admin 的管理员身份操作。"
+        case .nothingToErase: "这里没有该客户可删除的个人信息。请核对号码，或等待同步后再试。"
+        case .noSuchProposal: "没有这份删除申请。请用 banjie customer erasures 查看，或等待同步后再试。"
+        case .samePerson(let name): "\(name) 已提出申请，不能自己确认。请另一位管理员确认。"
+        case .alreadyErased: "这份申请已经确认，个人信息已删除。无需再次确认。"
         }
     }
 
@@ -71,6 +76,13 @@ extension Refusal {
         case .notJoined: "These two tickets are not joined. Check the numbers."
         case .noSuchTag: "The ticket does not have this tag. Reload it and choose again."
         case .nothingToUndo: "There is no earlier value to go back to. Enter the one you need."
+        case .adminOnly: "Only an admin may have a person erased. Ask one to do it (`--role admin`)."
+        case .nothingToErase:
+            "There is nothing here of that customer that could be erased. Check the number, or try after the next sync."
+        case .noSuchProposal:
+            "There is no such proposal. See `banjie customer erasures`, or try again after the next sync."
+        case .samePerson(let name): "\(name) has proposed it and cannot confirm it. Ask another admin to."
+        case .alreadyErased: "This proposal has been confirmed, and the person erased. There is nothing left to do."
         }
     }
 }

@@ -40,6 +40,11 @@ package enum Refusal: Error, Hashable, Sendable {
     case notJoined
     case noSuchTag
     case nothingToUndo
+    case adminOnly
+    case nothingToErase
+    case noSuchProposal
+    case samePerson(name: String)
+    case alreadyErased
 
     static func check(_ text: String, _ field: Field?) throws(Refusal) {
         let charactersMax: Int? =

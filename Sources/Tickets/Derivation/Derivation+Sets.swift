@@ -79,7 +79,8 @@ extension Derivation {
                 let twin = EntityID(type: type, high: event.entityHigh, low: event.entityLow)
                 if twin != ticket.id, !summary.twins.contains(twin) { summary.twins.append(twin) }
             case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
-                .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument:
+                .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument,
+                .revoke, .proposeErasure, .confirmErasure:
                 continue
             }
         }
@@ -154,7 +155,7 @@ extension Derivation {
             isAcknowledged || receipts.contains(where: names)
             || records.contains { authorSite($0) == holder }
             || ticket.events.indices.contains { index in
-                authorSite(index) == holder && records.contains { hasSeen(index, $0) }
+                !ticket.events[index].isVoid && authorSite(index) == holder && records.contains { hasSeen(index, $0) }
             }
         let promised = records.compactMap { clamped(ticket.events[$0].secondNumber) }.first
         return ChaseState(

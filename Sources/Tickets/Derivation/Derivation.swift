@@ -32,7 +32,7 @@ final class Derivation {
         self.ticket = ticket
         self.bounceLimit = bounceLimit
         findDuplicates()
-        for index in ticket.events.indices {
+        for index in ticket.events.indices where !ticket.events[index].isVoid {
             if !duplicates.isEmpty, duplicates.contains(where: { $0.event == index }) { continue }
             guard let kind = ticket.events[index].known else { continue }
             sort(index, kind)
@@ -62,14 +62,14 @@ final class Derivation {
         case .note: notes.append(index)
         case .settle: settlements.append(index)
         case .joinTwins, .separateTwins, .tag, .untag, .watch: memberships.append(index)
-        case .announce, .catalogDocument: break
+        case .announce, .catalogDocument, .revoke, .proposeErasure, .confirmErasure: break
         }
     }
 
     /// Two operations of one kind from one row of an import: the one with the lower dot counts.
     private func findDuplicates() {
         var imported: [Int] = []
-        for index in ticket.events.indices where ticket.events[index].row != 0 {
+        for index in ticket.events.indices where ticket.events[index].row != 0 && !ticket.events[index].isVoid {
             let event = ticket.events[index]
             let original = imported.first {
                 let other = ticket.events[$0]
@@ -83,9 +83,10 @@ final class Derivation {
         }
     }
 
-    /// The event that a dot names, or the one that counts in its place.
+    /// The event that a dot names, or the one that counts in its place; nil for one that is void.
     func event(_ reference: Reference) -> Int? {
-        guard reference.sequence != 0, let index = ticket.index(of: reference) else { return nil }
+        guard reference.sequence != 0, let index = ticket.index(of: reference), !ticket.events[index].isVoid
+        else { return nil }
         return duplicates.isEmpty ? index : duplicates.first { $0.event == index }?.original ?? index
     }
 
@@ -145,6 +146,10 @@ final class Derivation {
         summary.operationCount = ticket.events.count
         summary.duplicateCount = duplicates.count
         for event in ticket.events {
+            guard !event.isVoid else {
+                summary.voidCount += 1
+                continue
+            }
             if event.known == nil {
                 summary.opaqueCount += 1
                 if event.isCritical { summary.isFrozenForEditing = true }

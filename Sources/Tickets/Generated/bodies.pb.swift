@@ -201,7 +201,7 @@ package nonisolated struct WireOpen: @unchecked Sendable {
   /// Clears the value of `customer`. Subsequent reads from it will return its default value.
   package mutating func clearCustomer() {_uniqueStorage()._customer = nil}
 
-  /// The customer's number with its middle hidden.
+  /// The customer's number, where it is not sealed: operations from before there was sealing.
   package var customerLabel: String {
     get {_storage._customerLabel}
     set {_uniqueStorage()._customerLabel = newValue}
@@ -238,6 +238,12 @@ package nonisolated struct WireOpen: @unchecked Sendable {
   package var firstContactMilliseconds: Int64 {
     get {_storage._firstContactMilliseconds}
     set {_uniqueStorage()._firstContactMilliseconds = newValue}
+  }
+
+  /// The customer's number, sealed; instead of customer_label (personal-data.md §1).
+  package var sealedCustomerLabel: Data {
+    get {_storage._sealedCustomerLabel}
+    set {_uniqueStorage()._sealedCustomerLabel = newValue}
   }
 
   package var occurred: WireImport {
@@ -277,6 +283,9 @@ package nonisolated struct WireSetField: Sendable {
   package var hasUndoes: Bool {self._undoes != nil}
   /// Clears the value of `undoes`. Subsequent reads from it will return its default value.
   package mutating func clearUndoes() {self._undoes = nil}
+
+  /// A personal text, sealed; instead of `text`.
+  package var sealed: Data = Data()
 
   package var occurred: WireImport {
     get {_occurred ?? WireImport()}
@@ -883,6 +892,74 @@ package nonisolated struct WireCatalogDocument: Sendable {
   package init() {}
 }
 
+/// Kind 32. What a replica has written beyond `last_sequence` is void on every node, whenever it arrives.
+package nonisolated struct WireRevoke: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var site: String = String()
+
+  package var replica: UInt64 = 0
+
+  /// The last operation that counts, and its hash. 0 and no hash: nothing counts.
+  package var lastSequence: UInt64 = 0
+
+  package var lastHash: Data = Data()
+
+  package var reason: String = String()
+
+  /// Certificates of the site whose validity begins before this instant open nothing any more.
+  package var certificatesBeforeMilliseconds: Int64 = 0
+
+  /// Serial numbers of certificates of the site that were known, in lower-case hexadecimal without leading zeros.
+  package var serials: [String] = []
+
+  /// A list of the authority that signed them, in PEM; empty if the author has not that authority's key.
+  package var revocationList: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 33. Somebody asks that a person be erased: these keys, 16 bytes each, of the entity that the operation is on.
+package nonisolated struct WireProposeErasure: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var keys: [Data] = []
+
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 34. Somebody else agrees; from then on the keys are gone.
+package nonisolated struct WireConfirmErasure: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var proposal: WireDotRef {
+    get {_proposal ?? WireDotRef()}
+    set {_proposal = newValue}
+  }
+  /// Returns true if `proposal` has been explicitly set.
+  package var hasProposal: Bool {self._proposal != nil}
+  /// Clears the value of `proposal`. Subsequent reads from it will return its default value.
+  package mutating func clearProposal() {self._proposal = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _proposal: WireDotRef? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "banjie.v1"
@@ -1012,7 +1089,7 @@ nonisolated extension WireImport: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Open"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}title\0\u{1}body\0\u{1}category\0\u{1}urgency\0\u{1}customer\0\u{3}customer_label\0\u{1}channel\0\u{1}number\0\u{3}promised_milliseconds\0\u{1}department\0\u{1}site\0\u{3}first_contact_milliseconds\0\u{2}\u{3}occurred\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}title\0\u{1}body\0\u{1}category\0\u{1}urgency\0\u{1}customer\0\u{3}customer_label\0\u{1}channel\0\u{1}number\0\u{3}promised_milliseconds\0\u{1}department\0\u{1}site\0\u{3}first_contact_milliseconds\0\u{3}sealed_customer_label\0\u{2}\u{2}occurred\0")
 
   fileprivate class _StorageClass {
     var _title: String = String()
@@ -1027,6 +1104,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _department: String = String()
     var _site: String = String()
     var _firstContactMilliseconds: Int64 = 0
+    var _sealedCustomerLabel: Data = Data()
     var _occurred: WireImport? = nil
 
       // This property is used as the initial default value for new instances of the type.
@@ -1050,6 +1128,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _department = source._department
       _site = source._site
       _firstContactMilliseconds = source._firstContactMilliseconds
+      _sealedCustomerLabel = source._sealedCustomerLabel
       _occurred = source._occurred
     }
   }
@@ -1081,6 +1160,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 10: try { try decoder.decodeSingularStringField(value: &_storage._department) }()
         case 11: try { try decoder.decodeSingularStringField(value: &_storage._site) }()
         case 12: try { try decoder.decodeSingularInt64Field(value: &_storage._firstContactMilliseconds) }()
+        case 13: try { try decoder.decodeSingularBytesField(value: &_storage._sealedCustomerLabel) }()
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._occurred) }()
         default: break
         }
@@ -1130,6 +1210,9 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._firstContactMilliseconds != 0 {
         try visitor.visitSingularInt64Field(value: _storage._firstContactMilliseconds, fieldNumber: 12)
       }
+      if !_storage._sealedCustomerLabel.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._sealedCustomerLabel, fieldNumber: 13)
+      }
       try { if let v = _storage._occurred {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
       } }()
@@ -1154,6 +1237,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._department != rhs_storage._department {return false}
         if _storage._site != rhs_storage._site {return false}
         if _storage._firstContactMilliseconds != rhs_storage._firstContactMilliseconds {return false}
+        if _storage._sealedCustomerLabel != rhs_storage._sealedCustomerLabel {return false}
         if _storage._occurred != rhs_storage._occurred {return false}
         return true
       }
@@ -1166,7 +1250,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension WireSetField: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SetField"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}field\0\u{1}text\0\u{1}number\0\u{1}undoes\0\u{2}\u{b}occurred\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}field\0\u{1}text\0\u{1}number\0\u{1}undoes\0\u{1}sealed\0\u{2}\u{a}occurred\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1178,6 +1262,7 @@ nonisolated extension WireSetField: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 2: try { try decoder.decodeSingularStringField(value: &self.text) }()
       case 3: try { try decoder.decodeSingularSInt64Field(value: &self.number) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._undoes) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
       case 15: try { try decoder.decodeSingularMessageField(value: &self._occurred) }()
       default: break
       }
@@ -1201,6 +1286,9 @@ nonisolated extension WireSetField: SwiftProtobuf.Message, SwiftProtobuf._Messag
     try { if let v = self._undoes {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if !self.sealed.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sealed, fieldNumber: 5)
+    }
     try { if let v = self._occurred {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
     } }()
@@ -1212,6 +1300,7 @@ nonisolated extension WireSetField: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.text != rhs.text {return false}
     if lhs.number != rhs.number {return false}
     if lhs._undoes != rhs._undoes {return false}
+    if lhs.sealed != rhs.sealed {return false}
     if lhs._occurred != rhs._occurred {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -2091,6 +2180,140 @@ nonisolated extension WireCatalogDocument: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.version != rhs.version {return false}
     if lhs.format != rhs.format {return false}
     if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Revoke"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.site) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.lastSequence) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.lastHash) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificatesBeforeMilliseconds) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.serials) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.revocationList) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.site.isEmpty {
+      try visitor.visitSingularStringField(value: self.site, fieldNumber: 1)
+    }
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
+    }
+    if self.lastSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lastSequence, fieldNumber: 3)
+    }
+    if !self.lastHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.lastHash, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if self.certificatesBeforeMilliseconds != 0 {
+      try visitor.visitSingularInt64Field(value: self.certificatesBeforeMilliseconds, fieldNumber: 6)
+    }
+    if !self.serials.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.serials, fieldNumber: 7)
+    }
+    if !self.revocationList.isEmpty {
+      try visitor.visitSingularStringField(value: self.revocationList, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevoke, rhs: WireRevoke) -> Bool {
+    if lhs.site != rhs.site {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.lastSequence != rhs.lastSequence {return false}
+    if lhs.lastHash != rhs.lastHash {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.certificatesBeforeMilliseconds != rhs.certificatesBeforeMilliseconds {return false}
+    if lhs.serials != rhs.serials {return false}
+    if lhs.revocationList != rhs.revocationList {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireProposeErasure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProposeErasure"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.keys) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.keys, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireProposeErasure, rhs: WireProposeErasure) -> Bool {
+    if lhs.keys != rhs.keys {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireConfirmErasure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConfirmErasure"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}proposal\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._proposal) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._proposal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireConfirmErasure, rhs: WireConfirmErasure) -> Bool {
+    if lhs._proposal != rhs._proposal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -8,8 +8,10 @@ package struct OpenBody: Hashable, Sendable {
     package var category: String
     package var urgency: Urgency
     package var customer: EntityID?
-    /// The customer's number with its middle hidden.
+    /// The customer's number, before it is sealed.
     package var customerLabel: String
+    /// The customer's number as it is written; then `customerLabel` is empty.
+    package var sealedCustomerLabel: SealedValue?
     package var channel: String
     /// What is read out over the telephone, see `TicketNumber`.
     package var number: String
@@ -25,7 +27,8 @@ package struct OpenBody: Hashable, Sendable {
 
     package init(
         title: String, body: String = "", category: String = "", urgency: Urgency = .unknown,
-        customer: EntityID? = nil, customerLabel: String = "", channel: String = "", number: String = "",
+        customer: EntityID? = nil, customerLabel: String = "", sealedCustomerLabel: SealedValue? = nil,
+        channel: String = "", number: String = "",
         promised: Int64? = nil, department: String = "", site: SiteCode? = nil, firstContact: Int64? = nil,
         occurrence: Occurrence? = nil
     ) {
@@ -35,6 +38,7 @@ package struct OpenBody: Hashable, Sendable {
         self.urgency = urgency
         self.customer = customer
         self.customerLabel = customerLabel
+        self.sealedCustomerLabel = sealedCustomerLabel
         self.channel = channel
         self.number = number
         self.promised = promised
@@ -56,9 +60,13 @@ extension OpenBody: KindBody {
         guard site != nil || wire.site.isEmpty else { throw .invalid(.open, field: "site") }
         let customer = wire.hasCustomer ? EntityID(wire.customer) : nil
         guard customer != nil || !wire.hasCustomer else { throw .invalid(.open, field: "customer") }
+        let sealed = SealedValue(Array(wire.sealedCustomerLabel))
+        guard sealed != nil || wire.sealedCustomerLabel.isEmpty else {
+            throw .invalid(.open, field: "sealed_customer_label")
+        }
         self.init(
             title: wire.title, body: wire.body, category: wire.category, urgency: urgency, customer: customer,
-            customerLabel: wire.customerLabel, channel: wire.channel, number: wire.number,
+            customerLabel: wire.customerLabel, sealedCustomerLabel: sealed, channel: wire.channel, number: wire.number,
             promised: instant(wire.promisedMilliseconds), department: wire.department, site: site,
             firstContact: instant(wire.firstContactMilliseconds),
             occurrence: wire.hasOccurred ? Occurrence(wire.occurred) : nil)
@@ -72,6 +80,7 @@ extension OpenBody: KindBody {
         wire.urgency = UInt32(urgency.rawValue)
         if let customer { wire.customer = customer.wire }
         wire.customerLabel = customerLabel
+        if let sealedCustomerLabel { wire.sealedCustomerLabel.append(contentsOf: sealedCustomerLabel.bytes) }
         wire.channel = channel
         wire.number = number
         wire.promisedMilliseconds = promised ?? 0
@@ -91,10 +100,11 @@ extension OpenBody: KindBody {
         draft.secondNumber = firstContact
         draft.entity = customer
         draft.label = number
+        draft.sealedUnder = sealedCustomerLabel?.key
         for (field, isGiven) in [
             (Field.title, !title.isEmpty), (.body, !body.isEmpty), (.category, !category.isEmpty),
             (.urgency, urgency != .unknown), (.channel, !channel.isEmpty), (.promisedTime, promised != nil),
-            (.customer, customer != nil), (.customerLabel, !customerLabel.isEmpty),
+            (.customer, customer != nil), (.customerLabel, !customerLabel.isEmpty || sealedCustomerLabel != nil),
         ] where isGiven {
             draft.fields |= 1 << UInt64(field.rawValue)
         }

@@ -42,7 +42,10 @@ package func verifyNodeChain(
 }
 
 /// Puts roots and lists into a store, and the rules by which the lists count.
-func fillTrustStore(_ store: OpaquePointer, rootsPEM: String, crlsPEM: [String], ignoringDates: Bool) throws {
+func fillTrustStore(
+    _ store: OpaquePointer, rootsPEM: String, crlsPEM: [String], ignoringDates: Bool,
+    toleratesExpiredLeaf: Bool = false
+) throws {
     let roots = try X509Reference.parseChain(rootsPEM)
     let lists = try crlsPEM.flatMap(CRLReference.parseAll)
     defer {
@@ -60,7 +63,8 @@ func fillTrustStore(_ store: OpaquePointer, rootsPEM: String, crlsPEM: [String],
     if !lists.isEmpty { flags = UInt(X509_V_FLAG_CRL_CHECK) | UInt(X509_V_FLAG_CRL_CHECK_ALL) }
     if ignoringDates { flags |= UInt(X509_V_FLAG_NO_CHECK_TIME) }
     X509_STORE_set_flags(store, flags)
-    X509_STORE_set_verify_cb(store, tolerateMissingRevocationList)
+    X509_STORE_set_verify_cb(
+        store, toleratesExpiredLeaf ? tolerateExpiredLeaf : tolerateMissingRevocationList)
 }
 
 /// No list of an issuer, or an old one, is what an office that is cut off has; one from the future is what an office
@@ -73,4 +77,15 @@ private let tolerateMissingRevocationList: X509_STORE_CTX_verify_cb = { isFine, 
         return 1
     default: return 0
     }
+}
+
+/// The same for a listener that decides itself what an expired leaf may do: nothing but ask for a new one.
+private let tolerateExpiredLeaf: X509_STORE_CTX_verify_cb = { isFine, store in
+    if isFine != 1, X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_HAS_EXPIRED,
+        X509_STORE_CTX_get_error_depth(store) == 0
+    {
+        X509_STORE_CTX_set_error(store, X509_V_OK)
+        return 1
+    }
+    return tolerateMissingRevocationList(isFine, store)
 }

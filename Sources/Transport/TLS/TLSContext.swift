@@ -49,15 +49,19 @@ package final class TLSContext: @unchecked Sendable {
     /// - Parameter crlsPEM: PEM revocation lists, each text holding one or more.
     /// - Parameter ignoringDates: accept certificates outside their validity, for a listener that decides itself what
     ///   an expired one may do (see `PeerCertificate.notAfterMilliseconds`).
+    /// - Parameter toleratesExpiredLeaf: the same for a leaf past its end alone; its issuers' dates count.
     /// - Throws: `TransportError.configuration`. Parses every input; some milliseconds.
     package static func server(
         identity: TLSIdentity, trustRootsPEM: String, crlsPEM: [String] = [],
-        clientCertificate: ClientCertificatePolicy = .required, ignoringDates: Bool = false
+        clientCertificate: ClientCertificatePolicy = .required, ignoringDates: Bool = false,
+        toleratesExpiredLeaf: Bool = false
     ) throws -> TLSContext {
         let context = try TLSContext(role: .server, requiresPeerCertificate: clientCertificate == .required)
         try context.use(identity)
         if clientCertificate == .required {
-            try context.trust(rootsPEM: trustRootsPEM, crlsPEM: crlsPEM, ignoringDates: ignoringDates)
+            try context.trust(
+                rootsPEM: trustRootsPEM, crlsPEM: crlsPEM, ignoringDates: ignoringDates,
+                toleratesExpiredLeaf: toleratesExpiredLeaf)
         }
         SSL_CTX_set_alpn_select_cb(context.pointer, selectApplicationProtocol, nil)
         return context
@@ -133,9 +137,13 @@ package final class TLSContext: @unchecked Sendable {
         }
     }
 
-    func trust(rootsPEM: String, crlsPEM: [String], ignoringDates: Bool) throws {
+    func trust(
+        rootsPEM: String, crlsPEM: [String], ignoringDates: Bool, toleratesExpiredLeaf: Bool = false
+    ) throws {
         guard let store = SSL_CTX_get_cert_store(pointer) else { preconditionFailure("a context has a store") }
-        try fillTrustStore(store, rootsPEM: rootsPEM, crlsPEM: crlsPEM, ignoringDates: ignoringDates)
+        try fillTrustStore(
+            store, rootsPEM: rootsPEM, crlsPEM: crlsPEM, ignoringDates: ignoringDates,
+            toleratesExpiredLeaf: toleratesExpiredLeaf)
     }
 }
 

@@ -6,7 +6,7 @@ struct TicketList: AsyncParsableCommand {
         commandName: "list", abstract: say("列出工单，新的在前", "List tickets, newest first"),
         discussion: examples(
             "banjie ticket list --status open,inProgress --holder-department NET", "banjie ticket list --text 彩信",
-            "banjie ticket list --attention"))
+            "banjie ticket list --customer 13800138000", "banjie ticket list --attention"))
 
     @Option(
         help: hint(
@@ -26,6 +26,9 @@ struct TicketList: AsyncParsableCommand {
     @Option(help: hint("全文检索", "Words in its texts"))
     var text: String?
 
+    @Option(help: hint("客户的电话号码", "A customer's telephone number"))
+    var customer: String?
+
     @Flag(help: hint("只列有冲突或双派的", "Only those with conflicts or contested transfers"))
     var attention = false
 
@@ -44,7 +47,8 @@ struct TicketList: AsyncParsableCommand {
                     "/api/v1/tickets",
                     [
                         ("status", status), ("holderSite", holderSite), ("holderDepartment", holderDepartment),
-                        ("openedSite", openedSite), ("text", text), ("attention", attention ? "true" : nil),
+                        ("openedSite", openedSite), ("text", text), ("customer", customer),
+                        ("attention", attention ? "true" : nil),
                         ("limit", limit.map { "\($0)" }), ("offset", offset.map { "\($0)" }),
                     ]))
             try session.show(page) { $0.text(session.presentation) }

@@ -5,7 +5,7 @@ struct TicketOpen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "open", abstract: say("建单", "Open a ticket"),
         discussion: examples(
-            "banjie ticket open '上网慢' --category NETWORK.DATA --urgency high --customer 138****1234",
+            "banjie ticket open '上网慢' --category NETWORK.DATA --urgency high --customer 13800138000",
             "banjie ticket open '扣费争议' --text - --promised 2026-11-21T18:00 < call.txt"))
 
     @Argument(help: hint("标题", "Title"))
@@ -20,7 +20,7 @@ struct TicketOpen: AsyncParsableCommand {
     @Option(help: hint("urgent|high|middle|low", "urgent|high|middle|low"))
     var urgency: String?
 
-    @Option(help: hint("客户（号码中间隐藏）", "The customer, as shown: a number with its middle hidden"))
+    @Option(help: hint("客户的电话号码（加密保存，可删除）", "The customer's telephone number: sealed, and can be erased"))
     var customer: String?
 
     @Option(help: hint("来源渠道", "Channel it came in by"))

@@ -3,9 +3,10 @@ internal import Store
 internal import Tickets
 
 extension HistoryEntry {
-    init(_ stored: StoredOperation) {
+    /// - Parameter record: of its ticket, which has the keys and knows what counts; nil leaves personal values out.
+    init(_ stored: StoredOperation, in record: TicketRecord?) {
         let operation = stored.operation
-        let body = try? Body(decoding: operation)
+        let body = record.map { $0.body(of: operation) } ?? (try? Body(decoding: operation))
         let written = Instant(operation.time.milliseconds)
         let happened = body?.occurrence.map { Instant($0.milliseconds) }
         dot = "\(operation.dot)"
@@ -15,9 +16,11 @@ extension HistoryEntry {
         kind = Kind(operation.kind)?.apiName ?? "kind\(operation.kind.rawValue)"
         author = AuthorFacts(operation.author)
         details = body?.details ?? [:]
+        withheld = body?.sealed.flatMap { record?.withheld($0) }?.rawValue
         hash = "\(stored.hash)"
         scope = operation.scope.map(\.rawValue)
         seen = operation.seen.texts
+        isVoid = record?.ticket.isVoid(operation.dot) == true ? true : nil
     }
 }
 
@@ -38,7 +41,7 @@ extension Body {
                 [
                     ("title", body.title), ("body", body.body), ("category", body.category),
                     ("urgency", body.urgency == .unknown ? nil : body.urgency.apiName),
-                    ("customer", body.customerLabel), ("channel", body.channel), ("number", body.number),
+                    ("customer", Masking.mask(body.customerLabel)), ("channel", body.channel), ("number", body.number),
                     ("department", body.department), ("site", body.site?.rawValue),
                     ("promised", instant(body.promised)),
                     ("firstContact", instant(body.firstContact)),
@@ -81,6 +84,14 @@ extension Body {
                 [("name", body.name), ("site", body.site?.rawValue), ("ends", body.ends ? "true" : nil)]
             case .announce(let body): [("site", body.site.rawValue)]
             case .catalogDocument: []
+            case .revoke(let body):
+                [
+                    ("site", body.site.rawValue), ("replica", body.replica.description),
+                    ("last", "\(body.lastSequence)"), ("reason", body.reason),
+                ]
+            case .proposeErasure(let body):
+                [("reason", body.reason), ("keys", body.keys.map(\.description).joined(separator: ","))]
+            case .confirmErasure(let body): [("proposal", body.proposal.description)]
             }
         var result: [String: String] = [:]
         for case (let key, let value?) in pairs where !value.isEmpty { result[key] = value }
@@ -101,22 +112,39 @@ extension Body {
             case .channel: return .text(body.channel)
             case .promisedTime: return body.promised.map { .number($0) }
             case .customer: return body.customer.map { .text($0.description) }
-            case .customerLabel: return .text(body.customerLabel)
+            case .customerLabel: return body.sealedCustomerLabel.map { .sealed($0) } ?? .text(body.customerLabel)
             default: return nil
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure:
             return nil
         }
     }
 }
 
+extension Body {
+    /// The value in it that is sealed, also after it went by the keys that are here.
+    var sealed: SealedValue? {
+        switch self {
+        case .open(let body): return body.sealedCustomerLabel
+        case .setField(let body):
+            if case .sealed(let sealed) = body.value { return sealed }
+            return nil
+        default: return nil
+        }
+    }
+}
+
 extension SetFieldBody.Value {
-    /// As people read and write it: instants in ISO-8601, urgency by name.
+    /// Nil for a value that can be read.
+    var sealed: SealedValue? { if case .sealed(let sealed) = self { sealed } else { nil } }
+
+    /// As people read and write it: instants in ISO-8601, urgency by name; of telephone numbers the middle is hidden.
     func text(for field: Field) -> String {
         switch self {
-        case .text(let text): return text
+        case .text(let text): return Masking.maskedFields.contains(field) ? Masking.mask(text) : text
+        case .sealed: return ""
         case .number(let number):
             if field == .urgency {
                 return UInt8(exactly: number).flatMap(Urgency.init)?.apiName ?? "\(number)"

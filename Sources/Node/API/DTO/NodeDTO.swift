@@ -52,6 +52,7 @@ package struct IncarnationStatus: Codable, Sendable, Hashable {
 package struct Degradation: Codable, Sendable, Hashable {
     package enum Reason: String, Codable, Sendable, CaseIterable {
         case peerDisconnected, peerPaused, operationsParked, rowsDamaged, searchBehind, clockOffset, storesDiffer
+        case certificateExpiring
     }
 
     package var reason: Reason
@@ -115,6 +116,8 @@ package struct SyncStatus: Codable, Sendable, Hashable {
     package var isRunning: Bool
     package var addresses: RuntimeAddresses
     package var peers: [PeerStatus]
+    /// What is to be looked at beside the peers: certificates that run out. Absent if nothing is.
+    package var degraded: [Degradation]?
 }
 
 package struct PeerRequest: Codable, Sendable, Hashable {

@@ -124,6 +124,8 @@ package struct TicketDetail: Codable, Sendable, Hashable {
         package var author: String
         package var site: String
         package var isDisplayed: Bool
+        /// Why a personal value is empty: `notHere`, `erased` or `unreadable`.
+        package var withheld: String?
     }
 
     package struct CustodyEntry: Codable, Sendable, Hashable {
@@ -227,11 +229,15 @@ package struct HistoryEntry: Codable, Sendable, Hashable {
     package var author: AuthorFacts
     /// What it says, by name.
     package var details: [String: String]
+    /// Why a personal value is missing among them: `notHere`, `erased` or `unreadable`.
+    package var withheld: String?
     /// 64 hexadecimal digits.
     package var hash: String
     /// Scope, predecessors and version that the author had seen.
     package var scope: [String]
     package var seen: [String]
+    /// It does not count: its replica was revoked before it.
+    package var isVoid: Bool?
 }
 
 package struct TicketHistory: Codable, Sendable, Hashable {

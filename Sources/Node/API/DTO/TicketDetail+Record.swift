@@ -44,7 +44,9 @@ extension TicketDetail {
         opaqueCount = summary.opaqueCount
         duplicateCount = summary.duplicateCount
         lastChange = Instant(nonzero: summary.lastChange)
-        timeline = record.operations.map(HistoryEntry.init).sorted { ($0.at, $0.arrival) < ($1.at, $1.arrival) }
+        timeline = record.operations.map { HistoryEntry($0, in: record) }.sorted {
+            ($0.at, $0.arrival) < ($1.at, $1.arrival)
+        }
     }
 }
 
@@ -66,7 +68,7 @@ extension TicketBrief {
 extension TicketRecord {
     /// A field's value as text, from the operation that wrote it.
     func value(of field: Field, written dot: Dot) -> String? {
-        guard let operation = operation(dot), let body = try? Body(decoding: operation) else { return nil }
+        guard let operation = operation(dot), let body = body(of: operation) else { return nil }
         return body.value(of: field)?.text(for: field)
     }
 }
@@ -74,14 +76,15 @@ extension TicketRecord {
 extension TicketDetail.FieldEntry {
     init(_ state: TicketSummary.FieldState, in record: TicketRecord) {
         let values = state.writes.compactMap { dot -> TicketDetail.FieldValue? in
-            guard let operation = record.operation(dot), let body = try? Body(decoding: operation),
+            guard let operation = record.operation(dot), let body = record.body(of: operation),
                 let value = body.value(of: state.field)
             else { return nil }
             return TicketDetail.FieldValue(
                 write: "\(dot)", value: value.text(for: state.field),
                 at: Instant(body.occurrence?.milliseconds ?? operation.time.milliseconds),
                 author: operation.author.name, site: operation.author.site.rawValue,
-                isDisplayed: dot == state.displayed)
+                isDisplayed: dot == state.displayed,
+                withheld: value.sealed.map { record.withheld($0).rawValue })
         }
         self.init(
             field: state.field.apiName, isConflict: state.writes.count > 1,
@@ -149,7 +152,7 @@ extension TicketDetail.Contest {
 extension TicketDetail.Chase {
     init(_ chase: ChaseState, in record: TicketRecord) {
         let notes = chase.records.compactMap { dot -> String? in
-            guard let operation = record.operation(dot), case .chase(let body)? = try? Body(decoding: operation),
+            guard let operation = record.operation(dot), case .chase(let body)? = record.body(of: operation),
                 !body.note.isEmpty
             else { return nil }
             return body.note

@@ -66,7 +66,7 @@ package struct OpenRequest: Codable, Sendable, Hashable {
     package var body: String?
     package var category: String?
     package var urgency: String?
-    /// The customer's number as it is shown, with its middle hidden.
+    /// The customer's number; sealed before it is written.
     package var customer: String?
     package var channel: String?
     package var promised: Instant?

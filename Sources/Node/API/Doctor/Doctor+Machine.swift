@@ -24,9 +24,7 @@ extension Doctor {
 
     func certificates() -> [Finding] {
         let keys = KeyFolder(reader.folder)
-        var files: [KeyFolder.File] = [.node, .root]
-        if keys.exists(.authorityKey) { files.append(.authority) }
-        return files.compactMap { certificate($0, keys) } + [pair(keys)].compactMap { $0 }
+        return CertificateAlarm.files(keys).compactMap { certificate($0, keys) } + [pair(keys)].compactMap { $0 }
     }
 
     private func certificate(_ file: KeyFolder.File, _ keys: KeyFolder) -> Finding? {
@@ -43,11 +41,12 @@ extension Doctor {
                 .certificateExpired, about: file.rawValue,
                 Phrase("证书 \(file.rawValue) 已于 \(until) 过期", "\(file.rawValue) has expired at \(until)"),
                 next: Phrase(
-                    "凭新令牌重新入网（banjie enrol token new）。",
-                    "Enrol anew with a token of the parent (`banjie enrol token new`)."))
+                    "过期 30 天内让节点连上上级即可续期；之后凭新令牌重新入网（banjie enrol token new）。",
+                    "Let the node reach its parent, which renews it within 30 days of its end; later enrol anew with a token of the parent (`banjie enrol token new`)."
+                ))
         }
         let days = left / CivilTime.dayMilliseconds
-        guard days < Alarms.certificateDaysMin else { return nil }
+        guard CertificateAlarm.stage(certificate, now: NodeClock.system()) != nil else { return nil }
         return finding(
             .certificateExpiring, about: file.rawValue,
             Phrase(

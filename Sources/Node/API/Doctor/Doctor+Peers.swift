@@ -1,3 +1,4 @@
+internal import Replication
 internal import Store
 
 // Who this node speaks to, and what came from them.
@@ -12,6 +13,16 @@ extension Doctor {
         guard !peer.isConnected, !peer.isElsewhere, !peer.isPaused else { return nil }
         let reason = peer.lastFailure.map { ": \($0)" } ?? ""
         let since = peer.since ?? peer.lastContact
+        let revoked = services.node.revocations.peers
+        if let node = peer.node.flatMap({ UInt64($0, radix: 16) }), revoked.includes(ReplicaID(node)) {
+            return finding(
+                .peerDisconnected, about: peer.site,
+                Phrase("\(peer.site) 的副本已吊销，不再连接", "The replica of \(peer.site) is revoked and is not let in any more"),
+                next: Phrase(
+                    "不再需要时运行 banjie sync forget \(peer.site)；该办公点凭新令牌重新入网。",
+                    "Run `banjie sync forget \(peer.site)` when it is not needed any more; the office joins anew with a new token."
+                ))
+        }
         if services.runtime != nil {
             return finding(
                 .peerDisconnected, about: peer.site,

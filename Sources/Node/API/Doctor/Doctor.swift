@@ -17,6 +17,7 @@ struct Doctor: Sendable {
     static let checks = [
         Check(name: "clock") { try await $0.clock() },
         Check(name: "certificates") { $0.certificates() },
+        Check(name: "revocations") { try await $0.revocations() },
         Check(name: "database") { try await $0.database() },
         Check(name: "projection") { try await $0.projection() },
         Check(name: "log") { try await $0.log() },

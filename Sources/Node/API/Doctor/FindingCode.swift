@@ -5,6 +5,8 @@ package enum FindingCode: String, Codable, Sendable, CaseIterable {
     case clockBehind, clockOffset
     // certificates
     case certificateMissing, certificateExpired, certificateExpiring, keyMismatch
+    // revocations
+    case nodeRevoked, revocationDiffers
     // database
     case databaseDamaged, stateWrong, rowsDamaged, searchBehind, searchDamaged, feedLengthWrong, feedHole
     // incarnation

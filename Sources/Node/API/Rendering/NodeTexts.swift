@@ -80,6 +80,8 @@ enum NodeTexts {
         case .peerPaused: Phrase("同步已暂停", "sync is paused")
         case .storesDiffer:
             Phrase("条操作两次核对仍不一致：运行 banjie sync verify", "operations differ after two audits: run `banjie sync verify`")
+        case .certificateExpiring:
+            Phrase("天后证书到期：运行 banjie doctor", "days until a certificate expires: run `banjie doctor`")
         case .operationsParked: Phrase("条操作暂存待证：运行 banjie doctor", "operations are parked: run `banjie doctor`")
         case .rowsDamaged: Phrase("行操作已损坏：运行 banjie scrub", "rows of the log are damaged: run `banjie scrub`")
         case .searchBehind: Phrase("条操作尚未进入检索", "operations are not searchable yet")

@@ -46,7 +46,8 @@ extension SyncStatus {
     package func text(_ presentation: Presentation) -> String {
         let state = presentation.phrase(isRunning ? NodeTexts.running : NodeTexts.stopped)
         let head = "\(site) · \(state) · \(presentation.exactTime(now))"
-        return ([head, ""] + peers.lines(presentation)).joined(separator: "\n") + "\n"
+        let alarms = (degraded ?? []).map { "! \($0.count ?? 0) " + presentation.phrase(NodeTexts.reason($0.reason)) }
+        return ([head, ""] + alarms + peers.lines(presentation)).joined(separator: "\n") + "\n"
     }
 }
 

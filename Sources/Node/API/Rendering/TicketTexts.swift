@@ -1,5 +1,6 @@
 internal import Replication
 internal import ServiceLevels
+internal import Store
 internal import Tickets
 
 /// Words about tickets, by the names that the API uses.
@@ -128,6 +129,15 @@ enum TicketTexts {
         }
     }
 
+    /// In place of a personal value.
+    static func withheld(_ name: String) -> Phrase {
+        switch Withheld(rawValue: name) {
+        case .notHere: Phrase("〔未到〕", "[not here yet]")
+        case .erased: Phrase("〔已删除〕", "[erased]")
+        case .unreadable, nil: Phrase("〔无法读取〕", "[unreadable]")
+        }
+    }
+
     static func field(_ name: String) -> Phrase {
         switch name {
         case "title": Phrase("标题", "title")
@@ -177,6 +187,9 @@ enum TicketTexts {
         case .watch: Phrase("关注", "watched")
         case .announce: Phrase("节点登记", "announced")
         case .catalogDocument: Phrase("目录", "catalog")
+        case .revoke: Phrase("吊销", "revoked")
+        case .proposeErasure: Phrase("申请删除个人信息", "erasure proposed")
+        case .confirmErasure: Phrase("确认删除个人信息", "erasure confirmed")
         case nil: Phrase("未知操作 \(name)", "unknown \(name)")
         }
     }

@@ -57,7 +57,10 @@ extension TicketDetail {
                     presentation.pair(TicketTexts.twins, "\(twin.number.isEmpty ? twin.id : twin.number) \(twin.title)")
                 )
             }
-            if ticket.isPending { lines.append("! " + say(TicketTexts.pending)) }
+            if ticket.isPending {
+                let isVoid = ticket.timeline.contains { $0.kind == "open" && $0.isVoid == true }
+                lines.append("! " + say(isVoid ? RevocationTexts.voidOpening : TicketTexts.pending))
+            }
             if ticket.isFrozen { lines.append("! " + say(TicketTexts.frozen)) }
             if let arbiter = ticket.lockedToArbiter { lines.append("! \(arbiter): " + say(TicketTexts.locked)) }
             return lines.map(TextLayout.plain)
@@ -134,7 +137,7 @@ extension TicketDetail {
                 field.values.first.map { value in
                     "  "
                         + TextLayout.plain(
-                            presentation.pair(TicketTexts.field(field.field), shown(value.value, field.field)))
+                            presentation.pair(TicketTexts.field(field.field), shown(value, field.field)))
                 }
             }
             if let body = ticket.fields.first(where: { $0.field == "body" && !$0.isConflict })?.values.first {
@@ -143,8 +146,10 @@ extension TicketDetail {
             return titled(TicketTexts.fields, lines)
         }
 
-        private func shown(_ value: String, _ field: String) -> String {
-            switch field {
+        private func shown(_ entry: TicketDetail.FieldValue, _ field: String) -> String {
+            if let withheld = entry.withheld { return say(TicketTexts.withheld(withheld)) }
+            let value = entry.value
+            return switch field {
             case "urgency": say(TicketTexts.urgency(value))
             case "occurrenceTime", "expectedResolutionTime", "promisedTime":
                 Instant(value).map { presentation.time($0) } ?? value
@@ -214,7 +219,9 @@ extension HistoryEntry {
         switch kind {
         case "open": parts = [detail("title"), detail("department")]
         case "setField":
-            parts = ["\(presentation.phrase(TicketTexts.field(detail("field")))) = \(detail("value"))"]
+            parts = [
+                "\(presentation.phrase(TicketTexts.field(detail("field")))) = \(withheld.map { presentation.phrase(TicketTexts.withheld($0)) } ?? detail("value"))"
+            ]
         case "transfer":
             verb = presentation.phrase(TicketTexts.variant(details["variant"]))
             parts = ["→ \(detail("department"))@\(detail("site"))", detail("reason"), detail("note")]
@@ -223,6 +230,7 @@ extension HistoryEntry {
         case "feedback", "close": parts = [detail("text"), detail("reason"), details["score"].map { "★\($0)" } ?? ""]
         default: parts = ["text", "note", "reason", "tag", "name"].map(detail)
         }
-        return ([verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
+        let mark = isVoid == true ? ["✗ " + presentation.phrase(RevocationTexts.void)] : []
+        return (mark + [verb] + parts.filter { !$0.isEmpty }).joined(separator: "  ")
     }
 }

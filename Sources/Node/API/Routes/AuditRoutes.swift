@@ -115,7 +115,7 @@ extension APIServices {
                     lacking: found.operations.count { $0.states[index] == .waiting })
             },
             operations: found.operations.map { place in
-                let entry = HistoryEntry(place.stored)
+                let entry = HistoryEntry(place.stored, in: nil)
                 return WhereaboutsReport.Entry(
                     dot: entry.dot, kind: entry.kind, at: entry.at, author: entry.author.name,
                     site: entry.author.site, arrival: entry.arrival, isDamaged: place.isDamaged,

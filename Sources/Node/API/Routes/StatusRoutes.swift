@@ -3,12 +3,12 @@ internal import Replication
 internal import ServiceLevels
 internal import Store
 internal import Tickets
+internal import Transport
 
 /// From when on a state is worth somebody's attention; listed in Protocols/limits.md.
 package enum Alarms {
     package static let searchBacklogMax = 10_000
     package static let clockOffsetMillisecondsMax: Int64 = 60_000
-    package static let certificateDaysMin: Int64 = 10
     package static let diskFreePercentMin = 5.0
     /// From the last sign of life of a peer.
     package static let peerSilentMillisecondsMax: Int64 = 86_400_000
@@ -46,7 +46,23 @@ extension APIServices {
             addresses: runtime?.addresses ?? RuntimeAddresses(), tickets: counts.tickets, operations: counts.operations,
             parked: counts.parked, damaged: damaged, conflicts: counts.conflicts, contested: counts.contested,
             digest: "\(counts.digest)", searchBacklog: counts.searchBacklog, overdue: overdue, warning: warning,
-            peers: peers, degraded: Self.degradations(peers: peers, counts: counts, damaged: damaged))
+            peers: peers,
+            degraded: Self.degradations(peers: peers, counts: counts, damaged: damaged) + certificateAlarm())
+    }
+
+    /// The certificate that ends first, if it is time to look at it.
+    func certificateAlarm() -> [Degradation] {
+        let (keys, now) = (KeyFolder(reader.folder), NodeClock.system())
+        let ends = CertificateAlarm.files(keys).compactMap { file -> Int64? in
+            guard let certificate = try? PeerCertificate(pem: keys.read(file)),
+                CertificateAlarm.stage(certificate, now: now) != nil
+            else { return nil }
+            return certificate.notAfterMilliseconds
+        }
+        guard let first = ends.min() else { return [] }
+        return [
+            Degradation(reason: .certificateExpiring, count: max(0, (first - now) / CivilTime.dayMilliseconds))
+        ]
     }
 
     static func degradations(peers: [PeerStatus], counts: StoreCounts, damaged: Int) -> [Degradation] {

@@ -23,9 +23,11 @@ extension APIServices {
     }
 
     func syncStatus() async throws -> SyncStatus {
-        SyncStatus(
+        let alarm = certificateAlarm()
+        return SyncStatus(
             site: node.identity.site.rawValue, now: Instant(node.clock.now()), isRunning: runtime != nil,
-            addresses: runtime?.addresses ?? RuntimeAddresses(), peers: try await peers())
+            addresses: runtime?.addresses ?? RuntimeAddresses(), peers: try await peers(),
+            degraded: alarm.isEmpty ? nil : alarm)
     }
 
     func target(

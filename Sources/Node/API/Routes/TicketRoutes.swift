@@ -9,7 +9,7 @@ internal import Tickets
 extension APIServices {
     func addTicketRoutes(to routes: Routes) {
         routes.get("tickets") { request, _ in
-            let filter = try filter(request)
+            let filter: TicketFilter = try await read { try self.filter(request) }
             let now = node.clock.now()
             return try reply(try await read { try page(filter, now: now) })
         }
@@ -27,7 +27,7 @@ extension APIServices {
                     }
                     return TicketHistory(
                         id: "\(record.ticket.id)", number: record.number, digest: "\(record.digest)",
-                        operations: record.operations.map(HistoryEntry.init))
+                        operations: record.operations.map { HistoryEntry($0, in: record) })
                 })
         }
     }
@@ -68,6 +68,9 @@ extension APIServices {
             case "holderDepartment": filter.holderDepartment = value
             case "openedSite": filter.openedSite = try readSite(value, "openedSite").rawValue
             case "text": filter.text = value
+            case "customer":
+                let customer = try customer(value, field: "customer")
+                filter.ids = try reader.tickets(of: customer, limit: TicketFilter.limitMax)
             case "attention": filter.needsAttention = value == "true"
             case "limit":
                 guard let limit = Int(value), (1...TicketPage.limitMax).contains(limit) else {
@@ -82,7 +85,7 @@ extension APIServices {
             default:
                 throw APIFailure.malformed(
                     field: String(key),
-                    expected: "status|holderSite|holderDepartment|openedSite|text|attention|limit|offset")
+                    expected: "status|holderSite|holderDepartment|openedSite|text|customer|attention|limit|offset")
             }
         }
         return filter
