@@ -354,7 +354,23 @@ extension [SyncSession.Effect] {
         #expect(done.words == ["audited by peer 3 0", "save 5", "rebase 5", "caught up", "delivered everything"])
     }
 
-    @Test("a rebase moves the cursor forward only")
+    @Test("a feed that has begun anew goes on before the cursor that its former self was followed by")
+    func rebaseBack() {
+        var standing = Self.standing()
+        standing.received = FeedProgress(
+            cursor: FeedCursor(feed: Self.theirs.name, position: 40, digest: SetDigest(count: 40, sum: .zero)),
+            intervals: [FeedInterval(start: 45, end: 50, digest: SetDigest(count: 5, sum: .zero))])
+        var session = Self.started()
+        _ = session.handle(Self.hello(), now: Self.at(1))
+        _ = session.identified(standing)
+        let place = FeedCursor(feed: Self.theirs.name, position: 2, digest: SetDigest(count: 9, sum: .zero))
+        let effects = session.handle(.rebase(place), now: Self.at(2))
+        #expect(effects.words == ["received 2", "remaining 0"])
+        let back = session.handle(.rebase(FeedCursor(feed: Self.theirs.name, position: 1)), now: Self.at(2))
+        #expect(back.words == ["bye cursorMismatch", "close cursorMismatch"])
+    }
+
+    @Test("a rebase moves a cursor of this session forward only")
     func rebase() {
         var session = Self.established()
         let effects = session.handle(
