@@ -246,7 +246,7 @@ import Tickets
         try older.commit(Array(log.prefix(17)))
         let link = StoreLink(older, pair.region)
         try link.connectAndRun(using: &generator)
-        #expect(link.below.recovery?.reason == .rolledBack && link.below.recovery?.common == nil)
+        #expect(link.below.recovery?.reason == .rolledBack && link.below.recovery?.common == 17)
         #expect(link.below.closed?.code == .recovering)
     }
 

@@ -505,7 +505,8 @@ package struct SyncSession: ~Copyable {
             phase = .searching(search, reason)
             return [.send(.probe(sequence: sequence))]
         }
-        return recover(reason, common: reason == .forked ? search.differs - 1 : nil)
+        // Also of what was rolled back: somebody may have written here since the search began.
+        return recover(reason, common: search.differs - 1)
     }
 
     private mutating func recover(_ reason: IncarnationReason, common: UInt64?) -> [Effect] {
