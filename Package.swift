@@ -8,11 +8,15 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Lets tests put faults into the program and see whether the simulator finds them; nothing of it is in a release.
+let planted = settings + [.define("PLANTED_BUGS", .when(configuration: .debug))]
+
 let package = Package(
     name: "banjie",
     products: [
         .executable(name: "banjie", targets: ["banjie"]),
         .executable(name: "banjie-bench", targets: ["banjie-bench"]),
+        .executable(name: "banjie-sim", targets: ["banjie-sim"]),
     ],
     dependencies: [
         // Messages of the wire and bodies of operations; the generated code is committed.
@@ -48,7 +52,7 @@ let package = Package(
         .target(
             name: "Replication",
             dependencies: ["COpenSSL", "CZstd", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            swiftSettings: settings),
+            swiftSettings: planted),
         .target(
             name: "Tickets",
             dependencies: ["Replication", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
@@ -106,6 +110,19 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        // A province on virtual time, with everything that goes wrong.
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Replication", "Tickets", "Store", "Node", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "banjie-sim",
+            dependencies: [
+                "Replication", "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: planted),
         .target(
             name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
             swiftSettings: settings),
@@ -160,6 +177,9 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Replication", "Simulation"], exclude: ["Regressions.json"],
+            swiftSettings: planted),
         .testTarget(
             name: "ImportTests",
             dependencies: [

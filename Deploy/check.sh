@@ -17,4 +17,7 @@ echo "== build"
 swift build --build-tests
 
 echo "== test"
-swift test --skip-build
+swift test --skip-build --skip SimulationTests
+
+echo "== simulation"
+swift test --skip-build --filter SimulationTests

@@ -152,6 +152,7 @@ struct AuditScan {
         try forEach(in: range) { own in
             if theirs.removeValue(forKey: own.entity) != own.digest { result.append(own.entity) }
         }
+        if PlantedBug.auditSkipsLast.isActive { return result.dropLast() + theirs.keys.sorted().dropLast() }
         return result + theirs.keys.sorted()
     }
 

@@ -25,7 +25,7 @@ extension StoreReader {
             """
             SELECT \(columns), o.arrival FROM operation o
             WHERE o.arrival > ?1 AND o.arrival <= ?2 AND o.source NOT IN (SELECT id FROM peer WHERE role = 1)
-                AND ?3 IS NOT NULL \(rest)
+                AND ?3 IS NOT NULL \(PlantedBug.relayForgotten.isActive ? "AND o.source = 0" : "") \(rest)
             """
         case .sibling:
             """
@@ -57,7 +57,7 @@ extension StoreReader {
             let role = peer.record.role
             let extra = role == .child ? "ORDER BY f.position LIMIT ?4" : "ORDER BY o.arrival LIMIT ?4"
             let rows = try BoundStatement(db, Self.rows(role, OperationRow.columns, extra))
-            rows.bind(1, cursor.position)
+            rows.bind(1, cursor.position + (PlantedBug.cursorOffByOne.isActive && lane == .live ? 1 : 0))
             rows.bind(2, through ?? Self.endOfFeed)
             rows.bind(3, id.rawValue)
             rows.bind(4, operationsMax)

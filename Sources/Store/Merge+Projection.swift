@@ -105,7 +105,7 @@ extension Merge {
     /// entity's row holds: digests, unlike states, would count it twice.
     mutating func replay(_ stored: StoredOperation) throws {
         let work = try work(on: stored.operation.entity)
-        guard !work.ticket.contains(stored.operation.dot) else { return }
+        guard !work.ticket.contains(stored.operation.dot) || PlantedBug.replayCountsTwice.isActive else { return }
         let isVoid = cache.replicas[stored.operation.dot.replica]?.isVoid(stored.operation.dot.sequence, stored.hash)
         apply(
             stored.operation, hash: stored.hash, reading: OperationReading(stored.operation), to: work,
@@ -165,7 +165,7 @@ extension Merge {
     }
 
     private func setProjectionCursor(_ arrival: Int64?) throws {
-        guard cache.projectionCursor != arrival else { return }
+        guard cache.projectionCursor != arrival, !PlantedBug.projectionCursorForgotten.isActive else { return }
         try Meta.set(Meta.projectionCursor, arrival, db)
         cache.projectionCursor = arrival
     }

@@ -137,6 +137,7 @@ struct Merge: ~Copyable {
         let replica = try cache.replica(operation.dot.replica)
         if replica.mayHold(operation.dot.sequence), try isStored(operation.dot, hash, replica) {
             result.duplicateCount += 1
+            if PlantedBug.duplicatesCountTwice.isActive { try work(on: operation.entity).digest.insert(hash) }
             return
         }
         if let reason = Origin.doubt(
@@ -242,7 +243,7 @@ struct Merge: ~Copyable {
         replica.isChanged = true
         let isLater = sequence > replica.highest
         replica.highest = max(replica.highest, sequence)
-        guard sequence == replica.prefix + 1 else {
+        guard sequence == replica.prefix + 1 || PlantedBug.prefixJumpsHole.isActive else {
             // Live operations overtake a backlog: the hole between is filled from below.
             if isLater, replica.aboveGap == .some(0) { replica.aboveGap = sequence }
             if let above = replica.aboveGap, above > 0, sequence < above { replica.aboveGap = sequence }
@@ -280,24 +281,29 @@ struct Merge: ~Copyable {
         if !Scope.isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
-                guard work.ticket.isLetIn(within: child.site) else { continue }
+                guard work.ticket.isLetIn(within: child.site), !PlantedBug.scopeEntryMissed.isActive else { continue }
                 work.members.insert(index)
                 let member = cache.statements.insertMember
                 member.bind(1, child.site.rawValue)
                 member.bind(2, work.id)
-                try member.run()
+                if !PlantedBug.memberNotStored.isActive { try member.run() }
                 // The whole history first, then the operation that let the child in.
                 try appendHistory(of: work, to: child, before: arrival)
             }
         }
         for (index, child) in cache.children.enumerated() where child !== source {
-            guard Scope.isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
+            guard
+                Scope.isForEveryone(operation.entity.type) || work.members.contains(index)
+                    || PlantedBug.childGetsEverything.isActive
+            else { continue }
+            if PlantedBug.feedRowSkipped.isActive, index == cache.children.count - 1, arrival % 7 == 0 { continue }
+            if PlantedBug.siblingNodeLeftOut.isActive, child.site == source?.site { continue }
             try append(arrival, to: child)
         }
     }
 
     private mutating func appendHistory(of work: Work, to child: WriterCache.PeerEntry, before limit: Int64) throws {
-        guard !work.isNew || work.digest.count > 1 else { return }
+        guard !work.isNew || work.digest.count > 1, !PlantedBug.historyNotSent.isActive else { return }
         var arrivals: [Int64] = []
         let find = cache.statements.findOperation
         for dot in work.ticket.operations {
@@ -314,7 +320,7 @@ struct Merge: ~Copyable {
 
     private mutating func append(_ arrival: Int64, to child: WriterCache.PeerEntry) throws {
         child.feedLength += 1
-        child.isChanged = true
+        child.isChanged = !PlantedBug.feedLengthNotSaved.isActive
         child.hasNews = true
         let row = cache.statements.insertFeed
         row.bind(1, child.id)
@@ -444,6 +450,7 @@ extension Merge {
 
     /// Looks again at what waited for this replica's announcement.
     private mutating func takeUpParked(of replica: WriterCache.ReplicaEntry) throws {
+        if PlantedBug.parkedStays.isActive { return }
         let rows = try BoundStatement(
             db, "SELECT id, source, hash, columns FROM parked WHERE replica = ? ORDER BY sequence, id")
         rows.bind(1, replica.replica.rawValue)

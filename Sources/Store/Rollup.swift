@@ -1,4 +1,5 @@
 internal import Assessment
+internal import Replication
 
 /// What one transaction adds to `rollup`, summed by key before it is written.
 struct RollupDelta {
@@ -24,7 +25,9 @@ struct RollupDelta {
     /// which most stay as they were.
     mutating func replace(_ former: [Contribution], by present: [Contribution]) {
         let same = zip(former, present).prefix { $0 == $1 }.count
-        for contribution in former[same...] { sums[contribution.key, default: Sum()].add(contribution, sign: -1) }
+        for contribution in former[same...] where !PlantedBug.rollupOnlyGrows.isActive {
+            sums[contribution.key, default: Sum()].add(contribution, sign: -1)
+        }
         for contribution in present[same...] { sums[contribution.key, default: Sum()].add(contribution, sign: 1) }
     }
 

@@ -40,8 +40,10 @@ import Testing
         let sources = repository.appending(path: "Sources")
         let files = FileManager.default.enumerator(atPath: sources.path)
         while let file = files?.nextObject() as? String {
-            // The benchmark's constants are its workload's, not limits of a node.
-            guard file.hasSuffix(".swift"), !file.contains("Generated"), !file.hasPrefix("banjie-bench") else {
+            // Constants of benchmark and simulator are their workload's, not limits of a node.
+            guard file.hasSuffix(".swift"), !file.contains("Generated"), !file.hasPrefix("banjie-bench"),
+                !file.hasPrefix("banjie-sim"), !file.hasPrefix("Simulation")
+            else {
                 continue
             }
             let text = try String(contentsOf: sources.appending(path: file), encoding: .utf8)

@@ -51,7 +51,8 @@ package final class ApplyQueue: Sendable {
 
     /// - Returns: true if somebody has to start draining.
     package func push(_ entry: Entry) -> Bool {
-        state.withLock { state in
+        if PlantedBug.acknowledgesBeforeCommit.isActive { entry.completion(.success(())) }
+        return state.withLock { state in
             // Of one link, live batches stay in order among each other, and so do those of its backlog.
             if !entry.isBacklog, let index = state.entries.firstIndex(where: \.isBacklog) {
                 state.entries.insert(entry, at: index)

@@ -7,6 +7,22 @@ extension Replica {
     /// How often a child's word may make this node take a new incarnation.
     static let recoveryMillisecondsMin: Int64 = 86_400_000
 
+    /// Brings tickets and measures up to the log.
+    package func writeProjection() throws -> ReplicaEffects {
+        ReplicaEffects(try writer.writeProjection())
+    }
+
+    /// What a peer says of keys, without operations.
+    package func saveKeys(_ entries: [PersonalKeyEntry], from id: PeerID, now: Int64) throws -> ReplicaEffects {
+        ReplicaEffects(try writer.saveKeys(entries, from: id, now: now))
+    }
+
+    /// Takes parked operations in on an administrator's word.
+    /// - Parameter dot: nil for all.
+    package func releaseParked(_ dot: Dot?, now: Int64) throws -> ReplicaEffects {
+        ReplicaEffects(try writer.releaseParked(dot, now: now))
+    }
+
     /// A transfer to this site that is visible here gets its receipt: the department's clock starts.
     package func writeReceipts(for tickets: [EntityID], now: Int64) throws -> ReplicaEffects {
         guard !tickets.isEmpty else { return ReplicaEffects(MergeResult()) }
@@ -15,6 +31,9 @@ extension Replica {
                 let ticket = try transaction.ticket(id)
                 for target in ticket.summary().receiptsOwed(by: identity.site) {
                     try transaction.append(.delivered(DeliveredBody(target: target)), to: id, author: systemAuthor)
+                    if PlantedBug.receiptsTwice.isActive {
+                        try transaction.append(.delivered(DeliveredBody(target: target)), to: id, author: systemAuthor)
+                    }
                 }
             }
         }

@@ -138,7 +138,7 @@ package actor SyncNode {
     /// - Parameter dot: nil for all.
     /// - Returns: how many.
     func releaseParked(_ dot: Dot?) throws -> Int {
-        let effects = ReplicaEffects(try replica.writer.releaseParked(dot, now: clock.now()))
+        let effects = try replica.releaseParked(dot, now: clock.now())
         follow(effects, isLocal: true)
         return effects.insertedCount
     }
@@ -234,7 +234,7 @@ package actor SyncNode {
     /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
     package func writeProjection() {
         do {
-            follow(ReplicaEffects(try replica.writer.writeProjection()), isLocal: false)
+            follow(try replica.writeProjection(), isLocal: false)
         } catch {
             logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
         }
@@ -269,7 +269,7 @@ package actor SyncNode {
 
     /// What a peer says of keys, without operations.
     func saveKeys(_ entries: [PersonalKeyEntry], from id: PeerID) throws {
-        follow(ReplicaEffects(try replica.writer.saveKeys(entries, from: id, now: clock.now())), isLocal: false)
+        follow(try replica.saveKeys(entries, from: id, now: clock.now()), isLocal: false)
     }
 
     /// Whatever a process before this one has not come to.

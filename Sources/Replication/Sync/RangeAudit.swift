@@ -171,7 +171,7 @@ package struct RangeAudit: ~Copyable {
         case .over: return []
         }
         guard purpose == .repair else { return [] }
-        var here = differences.missingHere[...]
+        var here = PlantedBug.auditDoesNotFetch.isActive ? [] : differences.missingHere[...]
         while !here.isEmpty {
             todo.append(.fetch(Array(here.prefix(AuditLimits.fetchedOperationsMax))))
             here = here.dropFirst(AuditLimits.fetchedOperationsMax)

@@ -143,7 +143,7 @@ struct SendingLanes: Sendable {
             advance(batch.end, known: known)
         case .live:
             live = batch.end
-            liveMayHaveMore = true
+            liveMayHaveMore = !PlantedBug.newsForgotten.isActive
             if head > live.position, head - live.position > SyncLimits.liveOperationsMax { split(at: head) }
         case .repair: break
         }

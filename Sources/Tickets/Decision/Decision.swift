@@ -164,7 +164,7 @@ struct Decision {
         try add(.joinTwins(JoinTwinsBody(other: id, reason: reason, occurrence: occurrence)), scope: missingHere)
         try add(
             .joinTwins(JoinTwinsBody(other: ticket.id, reason: reason, occurrence: occurrence)),
-            scope: missingThere, on: other)
+            scope: PlantedBug.twinScopeNotShared.isActive ? [] : missingThere, on: other)
     }
 
     private mutating func separate(_ id: EntityID, _ reason: String) throws(Refusal) {

@@ -53,7 +53,8 @@ extension CustodyTree {
         guard !facts.closes.isEmpty else { return false }
         let all = facts.closes + facts.reopens
         let survives = { (index: Int) in !all.contains { $0 != index && self.facts.hasSeen($0, index) } }
-        return facts.closes.contains(where: survives) && !facts.reopens.contains(where: survives)
+        return facts.closes.contains(where: survives)
+            && (PlantedBug.closeWinsOverReopen.isActive || !facts.reopens.contains(where: survives))
     }
 
     private func opening(_ root: Int) -> TicketSummary.Opening {

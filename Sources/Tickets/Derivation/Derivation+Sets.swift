@@ -22,7 +22,8 @@ extension Derivation {
     private func fieldState(_ writes: ArraySlice<(field: UInt16, event: Int)>) -> TicketSummary.FieldState {
         var surviving = writes.count == 1 ? [writes[writes.startIndex].event] : unseen(writes)
         // Writes that all claim to have seen one another cannot be: then all stand rather than none.
-        if surviving.isEmpty { surviving = writes.map(\.event) }
+        if surviving.isEmpty || PlantedBug.resolvedConflictStays.isActive { surviving = writes.map(\.event) }
+        if PlantedBug.registerForgetsConcurrent.isActive, surviving.count > 1 { surviving.removeFirst() }
         let displayed = surviving.dropFirst().reduce(surviving[0]) { isEarlier($0, $1) ? $1 : $0 }
         let field = Field(rawValue: writes[writes.startIndex].field)
         let event = ticket.events[displayed]
