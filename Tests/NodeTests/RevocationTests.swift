@@ -3,6 +3,7 @@ import NIOCore
 import Node
 import Replication
 import Store
+import TestSupport
 import Testing
 import Tickets
 import Transport
