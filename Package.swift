@@ -146,10 +146,13 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/FaultVFS", swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Replication", "Tickets", "Store", "TestSupport",
+                "Replication", "Tickets", "Store", "TestSupport", "FaultVFS",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
