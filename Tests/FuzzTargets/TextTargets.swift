@@ -34,7 +34,8 @@ extension FuzzTarget {
         reading(ErasureRequest.self), reading(BundleRequest.self),
     ]
 
-    private static func reading<Request: Decodable & SendableMetatype>(_ type: Request.Type) -> @Sendable (Data) -> Void {
+    private static func reading<Request: Decodable & SendableMetatype>(_ type: Request.Type) -> @Sendable (Data) -> Void
+    {
         { _ = try? JSONDecoder().decode(Request.self, from: $0) }
     }
 }
