@@ -16,6 +16,7 @@ enum Schema {
         }
         migrator.registerMigration("revocation") { db in try db.execute(sql: revocation) }
         migrator.registerMigration("personal keys") { db in try db.execute(sql: PersonalKeySchema.tables) }
+        migrator.registerMigration("journal") { db in try db.execute(sql: JournalSchema.tables) }
         return migrator
     }()
 
