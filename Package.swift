@@ -141,15 +141,18 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "CNGHTTP2", .product(name: "NIOCore", package: "swift-nio"),
+                "Transport", "CNGHTTP2", "TestSupport", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/FaultVFS", swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Replication", "Tickets", "Store", "TestSupport",
+                "Replication", "Tickets", "Store", "TestSupport", "FaultVFS",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),

@@ -17,4 +17,10 @@ echo "== build"
 swift build --build-tests
 
 echo "== test"
-swift test --skip-build
+# A test that hangs is a failure, and one that says so.
+test_seconds_max=1200
+timeout "$test_seconds_max" swift test --skip-build || {
+    status=$?
+    [ "$status" -ne 124 ] || echo "check.sh: the tests did not end within $test_seconds_max s: the last line above is of one that had begun" >&2
+    exit "$status"
+}

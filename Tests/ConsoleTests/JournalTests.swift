@@ -102,6 +102,18 @@ import Tickets
         #expect(unwritten.status == 500 && !unwritten.text.contains(Self.number))
     }
 
+    @Test("every action and kind has its name on the page")
+    func names() async throws {
+        let console = try await TestConsole()
+        for action in JournalAction.allCases {
+            try await console.node.journal(JournalDraft(action, by: .node, on: "x"))
+        }
+        let auditor = try await console.browser("shen", role: .auditor)
+        for language in ["zh", "en"] {
+            #expect(await !auditor.get("/audit?lang=\(language)").text.contains("⟦"))
+        }
+    }
+
     @Test("an auditor reads the view, restricted and page by page, and sees no number")
     func view() async throws {
         let console = try await TestConsole()

@@ -265,6 +265,27 @@ import Tickets
         #expect(check.isIntact && check.anchorCount == 2)
     }
 
+    @Test("the keeper prunes what is older than 13 months, anchors what is left, and looks whether it is whole")
+    func keeper() async throws {
+        let api = try await APINode("zj")
+        let (month, now) = (Int64(31 * 86_400_000), APINode.now)
+        try await api.node.administer { writer in
+            try writer.executeForTests("DELETE FROM journal")
+            for age in [15, 14, 12, 1] {
+                try writer.journal([JournalDraft(.logIn, by: .node, on: "\(age)")], now: now - Int64(age) * month)
+            }
+        }
+        let keeper = JournalKeeper(node: api.node, logger: api.node.logger)
+        try await keeper.look()
+        let rest = try api.node.reader.journal(AuditFilter(), .earliestFirst, behind: nil, limit: 100)
+        #expect(rest.map(\.action) == ["logIn", "logIn", "journalPruned"])
+        #expect(rest.last?.subject == "2" && rest.last?.detail.hasPrefix("count=2 hash=") == true)
+        let check = try api.node.reader.checkJournal(now: now)
+        #expect(check.isIntact && check.first == 3 && check.anchorCount == 1)
+        try await keeper.look()
+        #expect(try api.node.reader.journalCount() == 3, "nothing more to do")
+    }
+
     @Test("a changed configuration is told of by its keys, without values, and once")
     func configuration() throws {
         let folder = DataFolder(path: "/tmp/bj-\(UUID().uuidString.prefix(8))")

@@ -2,6 +2,7 @@ import Foundation
 import Node
 import Replication
 import Store
+import TestSupport
 import Testing
 import Tickets
 
@@ -66,6 +67,40 @@ import Tickets
         for link in try hz.node.links.all.values {
             if let outcome = link.lastAudit { #expect(outcome.missingHere == 0 && outcome.missingThere == 0) }
         }
+        await province.stop()
+    }
+
+    /// Over the admin socket of the running node.
+    private func ask(_ office: Province.Office, _ path: String, _ body: String) async throws {
+        let client = try await NodeClient.open(office.folder, language: .english, logger: quiet)
+        #expect(client.isRemote)
+        _ = try await client.send("POST", "/api/v1/" + path, Array(body.utf8))
+        await client.close()
+    }
+
+    @Test("bundles that are made and applied, and peers and heads that are forgotten, are told")
+    func commands() async throws {
+        let province = try Province()
+        let zj = try await province.add("zj")
+        let hz = try await province.add("hz.zj")
+        try await eventually("the province has the region's head") {
+            try zj.node.reader.heads().contains { $0.site == hz.site }
+        }
+        let file = province.root + "/x.bundle"
+        try await ask(hz, "jobs/bundle", #"{"peer":"zj","path":"\#(file)"}"#)
+        try await eventually("the bundle is told of") { try actions(hz, .bundleMade).map(\.subject) == ["zj"] }
+        try await ask(zj, "jobs/bundle-apply", #"{"path":"\#(file)"}"#)
+        try await eventually("its application too") { try actions(zj, .bundleApplied).map(\.subject) == [file] }
+        #expect(try actions(hz, .bundleMade).allSatisfy { $0.origin == "admin socket uid \(getuid())" })
+        let replica = try hz.node.identity.replica
+        await hz.stop()
+        try await ask(zj, "sync/heads/forget", #"{"replica":"\#(replica)"}"#)
+        #expect(try actions(zj, .headForgotten).map(\.subject) == ["\(replica)"])
+        try await eventually("the region is gone") {
+            try zj.node.links.all.values.allSatisfy { !$0.isConnected }
+        }
+        try await ask(zj, "sync/forget", #"{"peer":"hz.zj"}"#)
+        #expect(try actions(zj, .peerForgotten).map(\.subject) == ["hz.zj"])
         await province.stop()
     }
 

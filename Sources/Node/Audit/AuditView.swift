@@ -17,21 +17,21 @@ struct AuditView: Sendable {
             self.sequence = sequence
         }
 
-        /// `ARRIVAL.SEQUENCE`, with `-` for a source of which nothing was shown.
+        /// `ARRIVAL.SEQUENCE`, with `_` for a source of which nothing was shown.
         init?(_ text: String) {
             let parts = text.split(separator: ".", omittingEmptySubsequences: false)
             guard parts.count == 2 else { return nil }
-            if parts[0] != "-" {
+            if parts[0] != "_" {
                 guard let value = Int64(parts[0]), value >= 0 else { return nil }
                 arrival = value
             }
-            if parts[1] != "-" {
+            if parts[1] != "_" {
                 guard let value = UInt64(parts[1]) else { return nil }
                 sequence = value
             }
         }
 
-        var text: String { "\(arrival.map { "\($0)" } ?? "-").\(sequence.map { "\($0)" } ?? "-")" }
+        var text: String { "\(arrival.map { "\($0)" } ?? "_").\(sequence.map { "\($0)" } ?? "_")" }
     }
 
     /// - Returns: at most so many, in the order that is asked for; each source keeps its own order, and of the two heads

@@ -80,13 +80,21 @@ struct AuditPages: Sendable {
         return filter
     }
 
+    /// A kind or action that this version does not know keeps its name.
+    private static func action(_ entry: AuditEntry, _ words: ConsoleWords) -> String {
+        switch entry.source {
+        case .log: Kind(apiName: entry.action).map { words.kind($0) } ?? entry.action
+        case .journal: JournalAction(rawValue: entry.action).map { words["act_\($0.rawValue)"] } ?? entry.action
+        }
+    }
+
     private static func row(_ entry: AuditEntry, _ words: ConsoleWords) -> Row {
         let role = entry.role.flatMap { Role(apiName: $0) }
         let entity = EntityID(entry.subject)
         return Row(
             time: words.time(entry.at.milliseconds), actor: entry.actor, role: role.map { words.role($0) } ?? "",
             site: entry.site, origin: entry.origin,
-            action: entry.source == .log ? words["kind_\(entry.action)"] : entry.action, subject: entry.subject,
+            action: Self.action(entry, words), subject: entry.subject,
             href: entity?.type == .ticket ? "/tickets/\(entry.subject)" : nil, detail: entry.detail)
     }
 }
