@@ -102,6 +102,7 @@ package enum Body: Hashable, Sendable {
     case revoke(RevokeBody)
     case proposeErasure(ProposeErasureBody)
     case confirmErasure(ConfirmErasureBody)
+    case journalAnchor(JournalAnchorBody)
 
     package init(decoding operation: Operation) throws(BodyFailure) {
         try self.init(kind: operation.kind, bytes: operation.body)
@@ -135,6 +136,7 @@ package enum Body: Hashable, Sendable {
             case .revoke: .revoke(try RevokeBody(serialized: bytes))
             case .proposeErasure: .proposeErasure(try ProposeErasureBody(serialized: bytes))
             case .confirmErasure: .confirmErasure(try ConfirmErasureBody(serialized: bytes))
+            case .journalAnchor: .journalAnchor(try JournalAnchorBody(serialized: bytes))
             }
     }
 
@@ -170,6 +172,7 @@ package enum Body: Hashable, Sendable {
         case .revoke(let body): body
         case .proposeErasure(let body): body
         case .confirmErasure(let body): body
+        case .journalAnchor(let body): body
         }
     }
 }

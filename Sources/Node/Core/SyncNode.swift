@@ -37,6 +37,9 @@ package actor SyncNode {
     private var failedSessions: Set<UInt64> = []
     /// Sessions remembered because a batch of theirs has failed.
     static let failedSessionsMax = 4_096
+    /// What was only counted of late, for the journal.
+    var journalFlood = JournalFlood()
+    var isJournalFlushPlanned = false
     private var isEpochPlanned = false
     private var isScrubPlanned = false
     /// By the clock that never steps.
@@ -55,6 +58,7 @@ package actor SyncNode {
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
+        try writer.noteIncarnation(now: clock.now())
         let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
@@ -139,8 +143,18 @@ package actor SyncNode {
     /// Takes parked operations in on an administrator's word.
     /// - Parameter dot: nil for all.
     /// - Returns: how many.
-    func releaseParked(_ dot: Dot?) throws -> Int {
-        let effects = ReplicaEffects(try replica.writer.releaseParked(dot, now: clock.now()))
+    func releaseParked(_ dot: Dot?, by actor: JournalActor) throws -> Int {
+        let now = clock.now()
+        let result: MergeResult = try replica.writer.recording(now: now) { result in
+            guard result.insertedCount > 0 else { return [] }
+            return [
+                JournalDraft(
+                    .parkedReleased, by: actor, on: dot.map { "\($0)" } ?? "all", "count=\(result.insertedCount)")
+            ]
+        } _: {
+            try $0.releaseParked(dot, now: now)
+        }
+        let effects = ReplicaEffects(result)
         follow(effects, isLocal: true)
         return effects.insertedCount
     }

@@ -92,6 +92,7 @@ extension Body {
             case .proposeErasure(let body):
                 [("reason", body.reason), ("keys", body.keys.map(\.description).joined(separator: ","))]
             case .confirmErasure(let body): [("proposal", body.proposal.description)]
+            case .journalAnchor(let body): [("sequence", "\(body.sequence)"), ("hash", body.hash.description)]
             }
         var result: [String: String] = [:]
         for case (let key, let value?) in pairs where !value.isEmpty { result[key] = value }
@@ -117,7 +118,7 @@ extension Body {
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor:
             return nil
         }
     }

@@ -190,6 +190,7 @@ enum TicketTexts {
         case .revoke: Phrase("吊销", "revoked")
         case .proposeErasure: Phrase("申请删除个人信息", "erasure proposed")
         case .confirmErasure: Phrase("确认删除个人信息", "erasure confirmed")
+        case .journalAnchor: Phrase("审计锚点", "journal anchored")
         case nil: Phrase("未知操作 \(name)", "unknown \(name)")
         }
     }
