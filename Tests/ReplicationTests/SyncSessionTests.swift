@@ -1,4 +1,4 @@
-import Replication
+@testable import Replication
 import TestSupport
 import Testing
 
