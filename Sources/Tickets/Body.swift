@@ -102,6 +102,8 @@ package enum Body: Hashable, Sendable {
     case revoke(RevokeBody)
     case proposeErasure(ProposeErasureBody)
     case confirmErasure(ConfirmErasureBody)
+    case introduceRoot(IntroduceRootBody)
+    case retireRoot(RetireRootBody)
 
     package init(decoding operation: Operation) throws(BodyFailure) {
         try self.init(kind: operation.kind, bytes: operation.body)
@@ -135,6 +137,8 @@ package enum Body: Hashable, Sendable {
             case .revoke: .revoke(try RevokeBody(serialized: bytes))
             case .proposeErasure: .proposeErasure(try ProposeErasureBody(serialized: bytes))
             case .confirmErasure: .confirmErasure(try ConfirmErasureBody(serialized: bytes))
+            case .introduceRoot: .introduceRoot(try IntroduceRootBody(serialized: bytes))
+            case .retireRoot: .retireRoot(try RetireRootBody(serialized: bytes))
             }
     }
 
@@ -170,6 +174,8 @@ package enum Body: Hashable, Sendable {
         case .revoke(let body): body
         case .proposeErasure(let body): body
         case .confirmErasure(let body): body
+        case .introduceRoot(let body): body
+        case .retireRoot(let body): body
         }
     }
 }

@@ -48,6 +48,8 @@ import Tickets
                 site: site, replica: former.replica, lastSequence: 1, lastHash: .zero, reason: "r",
                 certificatesBefore: 0)),
         .proposeErasure(ProposeErasureBody(keys: [], reason: "r")),
+        .introduceRoot(IntroduceRootBody(root: "r", bridge: "b")),
+        .retireRoot(RetireRootBody(fingerprint: [1], signer: [2], signature: [3])),
     ]
 
     private static func mapped(_ body: Body) -> Body {

@@ -40,7 +40,7 @@ struct PersonalSealer {
             return .setField(set)
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .introduceRoot, .retireRoot:
             return body
         }
     }
