@@ -149,6 +149,15 @@ let package = Package(
         .target(
             name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
             path: "Tests/FaultVFS", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Replication", "Tickets", "Transport", "Node", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["Replication", "Tickets", "FuzzTargets", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
             dependencies: [
@@ -179,3 +188,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings a `main` of its own, so this is built by itself: see Deploy/fuzz.sh.
+if Context.environment["BANJIE_FUZZER"] != nil {
+    package.products.append(.executable(name: "banjie-fuzz", targets: ["Fuzzer"]))
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: settings))
+}

@@ -25,6 +25,7 @@ extension SyncNode {
             folder, patienceMilliseconds: patienceMilliseconds,
             context: StoreContext(now: clock.now(), catalog: catalog, progress: { progress.update($0, of: $1) }))
         progress.finish()
+        try ConfigurationJournal.note(folder, catalog: catalog, writer: opened.writer, now: clock.now())
         return try SyncNode(
             writer: opened.writer, catalog: catalog, clock: clock, logger: logger,
             certificateFingerprint: {
@@ -108,6 +109,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         _ = try await rootKeeper.refresh(now: NodeClock.system())
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
             logger.notice("the certificate has been renewed")
+            try await journalOwnRenewal()
         }
         await node.scrubErasedSoon()
         do {
@@ -141,8 +143,9 @@ package final class NodeRuntime: Service, RuntimeControl {
                 let (node, folder, logger) = (node, folder, logger)
                 let server = HTTP2Server(
                     address: address, tls: try keys.enrolmentContext(), limits: .browser, logger: logger
-                ) { stream, _ in
-                    await Enrolment.serve(stream, node: node, folder: folder, logger: logger)
+                ) { stream, peer in
+                    await Enrolment.serve(
+                        stream, from: peer.remoteAddress, node: node, folder: folder, logger: logger)
                 }
                 group.addTask { try await server.run() }
                 let port = try await server.port
@@ -163,6 +166,7 @@ package final class NodeRuntime: Service, RuntimeControl {
                 group.addTask { await self.supervisor.dial(site, role: .sibling, addresses: [address]) }
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
+            group.addTask { await JournalKeeper(node: self.node, logger: self.logger).run() }
             group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
             group.addTask { await self.watchAlarms() }
@@ -320,7 +324,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
             guard !Task.isCancelled else { return }
             do {
-                _ = try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site)
+                if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) { try await journalOwnRenewal() }
                 server.replaceTLS(try keys.serverContext())
                 try enrolmentServer.withLock { $0 }?.replaceTLS(keys.enrolmentContext())
             } catch {
@@ -342,14 +346,19 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
         if let certificate = peer.certificate, let refusal = refusal(certificate, stream.requestHead.path) {
             logger.warning("a peer was refused", metadata: ["peer": "\(site)", "reason": "\(refusal)"])
+            await node.journalBounded(
+                JournalDraft(
+                    .certificateRefused, by: JournalActor(name: "\(site)", origin: peer.remoteAddress), on: "\(site)",
+                    "fingerprint=\(certificate.fingerprint) reason=\(refusal)"))
             try? stream.respond(HTTP2ResponseHead(status: 403), body: ByteBuffer(string: refusal))
             return
         }
         switch (stream.requestHead.method, stream.requestHead.path) {
         case ("POST", SyncRoute.path):
             await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
-        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri, Renewal.answer)
-        case ("POST", SyncRoute.renewAuthorityPath): await renew(stream, for: uri, AuthorityRenewal.answer)
+        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri, from: peer.remoteAddress, Renewal.answer)
+        case ("POST", SyncRoute.renewAuthorityPath):
+            await renew(stream, for: uri, from: peer.remoteAddress, AuthorityRenewal.answer)
         default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
         }
     }
@@ -362,15 +371,29 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     private func renew(
-        _ stream: HTTP2Stream, for uri: NodeURI, _ answer: (String, NodeURI, KeyFolder, SiteCode) throws -> String
+        _ stream: HTTP2Stream, for uri: NodeURI, from address: String,
+        _ answer: (String, NodeURI, KeyFolder, SiteCode) throws -> String
     ) async {
+        let actor = JournalActor(name: uri.host, origin: address)
         do {
             let request = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
             let chain = try answer(request, uri, keys, node.identity.site)
+            let fingerprint = try PeerCertificate(pem: chain).fingerprint
+            try await node.journal(
+                JournalDraft(.certificateRenewed, by: actor, on: uri.host, "fingerprint=\(fingerprint)"))
             try stream.respond(HTTP2ResponseHead(status: 200), body: ByteBuffer(string: chain))
         } catch {
+            await node.journalBounded(
+                JournalDraft(.certificateRefused, by: actor, on: uri.host, "renewal reason=\(error)"))
             try? stream.respond(HTTP2ResponseHead(status: 422), body: ByteBuffer(string: "\(error)"))
         }
+    }
+
+    private func journalOwnRenewal() async throws {
+        let fingerprint = try keys.certificate().fingerprint
+        try await node.journal(
+            JournalDraft(
+                .ownCertificateRenewed, by: .node, on: "\(node.identity.site)", "fingerprint=\(fingerprint)"))
     }
 }
 

@@ -281,7 +281,7 @@ struct Merge: ~Copyable {
         _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
         guard !cache.children.isEmpty else { return }
-        if !Scope.isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+        if !Scope.isForEveryone(operation.entity), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
                 guard work.ticket.isLetIn(within: child.site) else { continue }
@@ -295,7 +295,7 @@ struct Merge: ~Copyable {
             }
         }
         for (index, child) in cache.children.enumerated() where child !== source {
-            guard Scope.isForEveryone(operation.entity.type) || work.members.contains(index) else { continue }
+            guard Scope.isForEveryone(operation.entity) || work.members.contains(index) else { continue }
             try append(arrival, to: child)
         }
     }

@@ -15,6 +15,7 @@ enum Schema {
             try db.execute(sql: node)
             try db.execute(sql: revocation)
             try db.execute(sql: PersonalKeySchema.tables)
+            try db.execute(sql: JournalSchema.tables)
         }
         return migrator
     }()

@@ -102,6 +102,7 @@ package enum Body: Hashable, Sendable {
     case revoke(RevokeBody)
     case proposeErasure(ProposeErasureBody)
     case confirmErasure(ConfirmErasureBody)
+    case journalAnchor(JournalAnchorBody)
     case introduceRoot(IntroduceRootBody)
     case retireRoot(RetireRootBody)
 
@@ -137,6 +138,7 @@ package enum Body: Hashable, Sendable {
             case .revoke: .revoke(try RevokeBody(serialized: bytes))
             case .proposeErasure: .proposeErasure(try ProposeErasureBody(serialized: bytes))
             case .confirmErasure: .confirmErasure(try ConfirmErasureBody(serialized: bytes))
+            case .journalAnchor: .journalAnchor(try JournalAnchorBody(serialized: bytes))
             case .introduceRoot: .introduceRoot(try IntroduceRootBody(serialized: bytes))
             case .retireRoot: .retireRoot(try RetireRootBody(serialized: bytes))
             }
@@ -174,6 +176,7 @@ package enum Body: Hashable, Sendable {
         case .revoke(let body): body
         case .proposeErasure(let body): body
         case .confirmErasure(let body): body
+        case .journalAnchor(let body): body
         case .introduceRoot(let body): body
         case .retireRoot(let body): body
         }

@@ -28,6 +28,7 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     case revoke = 32
     case proposeErasure = 33
     case confirmErasure = 34
+    case journalAnchor = 35
     case introduceRoot = 38
     case retireRoot = 39
 
@@ -41,7 +42,7 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     /// The types of entity that operations of this kind belong to.
     package var entityTypes: Set<EntityType> {
         switch self {
-        case .announce, .revoke: [.replica]
+        case .announce, .revoke, .journalAnchor: [.replica]
         case .catalogDocument, .introduceRoot, .retireRoot: [.catalog]
         case .proposeErasure, .confirmErasure: [.customer, .ticket]
         case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
@@ -56,7 +57,7 @@ package enum Kind: UInt16, Sendable, CaseIterable {
         case .open, .transfer, .close, .reopen, .settle, .announce, .revoke: true
         case .setField, .delivered, .accept, .reply, .feedback, .chase, .acknowledgeChase, .answerChase, .note,
             .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument, .proposeErasure, .confirmErasure,
-            .introduceRoot, .retireRoot:
+            .journalAnchor, .introduceRoot, .retireRoot:
             false
         }
     }

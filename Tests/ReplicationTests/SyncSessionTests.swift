@@ -1,6 +1,7 @@
-import Replication
 import TestSupport
 import Testing
+
+@testable import Replication
 
 extension SyncSession.Effect {
     /// What the effect is about, for comparing lists of them.
@@ -354,7 +355,20 @@ extension [SyncSession.Effect] {
         #expect(done.words == ["audited by peer 3 0", "save 5", "rebase 5", "caught up", "delivered everything"])
     }
 
-    @Test("a rebase moves the cursor forward only")
+    @Test("a feed that has begun anew goes on before the cursor that its former self was followed by")
+    func rebaseBack() {
+        let cursor = FeedCursor(feed: Self.theirs.name, position: 40, digest: SetDigest(count: 40, sum: .zero))
+        var receiving = ReceivingLanes()
+        receiving.begin(
+            FeedProgress(
+                cursor: cursor, intervals: [FeedInterval(start: 45, end: 50, digest: SetDigest(count: 5, sum: .zero))]),
+            feed: Self.theirs.name)
+        let place = FeedCursor(feed: Self.theirs.name, position: 2, digest: SetDigest(count: 9, sum: .zero))
+        #expect(receiving.rebase(to: place) == FeedProgress(cursor: place))
+        #expect(receiving.rebase(to: FeedCursor(feed: Self.theirs.name, position: 1)) == nil)
+    }
+
+    @Test("a rebase moves a cursor of this session forward only")
     func rebase() {
         var session = Self.established()
         let effects = session.handle(

@@ -73,7 +73,7 @@ final class StoreEnd {
     }
 
     private func perform(_ effect: SyncSession.Effect) {
-        let (reader, writer) = (store.reader, store.writer)
+        let writer = store.writer
         switch effect {
         case .send(let message):
             if case .caughtUp = message { compressor.reset() }
@@ -87,34 +87,9 @@ final class StoreEnd {
                 id = met.id
                 perform(session.identified(met.standing))
             }
-        case .judge(let held): later { [self] in perform(session.judged(try reader.judge(held))) }
-        case .compareOwn(let held):
-            later { [self] in
-                let own = try reader.held(of: reader.identity.replica, upTo: held.sequence)
-                perform(session.ownCompared(held, isSame: own == held))
-            }
-        case .findHeld(let replica, let sequence):
-            later { [self] in perform(session.held(try reader.held(of: replica, upTo: sequence))) }
-        case .vouch(let presented, let isPeerEmpty):
-            withID { [self] id in
-                if isPeerEmpty, role == .child, (presented?.cursor.position ?? 0) == 0 { try writer.fillFeed(of: id) }
-                perform(session.vouched(try reader.vouch(for: presented, isPeerEmpty: isPeerEmpty, by: id)))
-            }
-        case .readFeed(let lane, let cursor, let through, let bytesMax):
-            withID { [self] id in
-                let part = try reader.nextBatch(
-                    for: id, lane: lane, after: cursor, through: through, bytesMax: min(bytesMax, window / 2))
-                perform(session.batchRead(lane, part.batch, head: part.head))
-            }
-        case .readAnnouncements(let after, let through):
-            withID { [self] id in
-                repair(try reader.announcements(for: id, after: after, through: through), forAudit: false)
-            }
-        case .readForRepair(let dots):
-            withID { [self] id in
-                let operations = try reader.operations(dots, for: id)
-                repair(operations, keys: try reader.keys(for: operations), forAudit: true)
-            }
+        case .judge, .compareOwn, .findHeld, .vouch, .readFeed, .readAnnouncements, .readForRepair, .answerKeys,
+            .answerAudit, .compareAudit:
+            if let question = SessionQuestion(effect) { ask(question) }
         case .apply(let batch, let place):
             withID { [self] id in
                 try writer.commit(
@@ -126,28 +101,12 @@ final class StoreEnd {
                     now: Office.start)
                 perform(session.applied(batch.lane, batch.end))
             }
-        case .answerKeys(let ids):
-            withID { [self] id in perform(session.keysAnswered(try reader.keys(named: ids, for: id))) }
         case .saveKeys(let entries):
             withID { id in _ = try writer.saveKeys(entries, from: id, now: Office.start) }
         case .saveReceived(let progress):
             withID { id in try writer.saveReceived(progress, from: id, now: Office.start) }
         case .saveAcknowledged(let cursor):
             withID { id in try writer.saveAcknowledged(cursor, by: id, now: Office.start) }
-        case .answerAudit(let request):
-            withID { [self] id in
-                try writer.catchUpProjection()
-                let (reply, operations) = try reader.answer(request, for: id)
-                perform(
-                    session.auditAnswered(
-                        reply, operations: operations.map(\.operation), hashes: operations.map(\.hash),
-                        keys: try reader.keys(for: operations)))
-            }
-        case .compareAudit(let reply, let request):
-            withID { [self] id in
-                try writer.catchUpProjection()
-                perform(session.auditCompared(try reader.compare(reply, with: request, for: id)))
-            }
         case .takeHeads: break
         case .recover(let reason, let common): recovery = (reason, common)
         case .notice(let notice): notices.append(notice)
@@ -155,10 +114,17 @@ final class StoreEnd {
         }
     }
 
-    private func repair(_ stored: [StoredOperation], keys: [PersonalKeyEntry] = [], forAudit: Bool) {
-        perform(
-            session.repairRead(
-                stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, forAudit: forAudit))
+    private func ask(_ question: SessionQuestion) {
+        // A narrow window makes small batches.
+        var question = question
+        if case .readFeed(let lane, let cursor, let through, let bytesMax) = question {
+            question = .readFeed(lane, after: cursor, through: through, bytesMax: min(bytesMax, window / 2))
+        }
+        withID { [self, question] id in
+            if question.needsProjection { try store.writer.catchUpProjection() }
+            if question.needsFeed(of: role) { try store.writer.fillFeed(of: id) }
+            perform(session.take(try store.reader.answer(question, of: id)))
+        }
     }
 
     private func withID(_ body: @escaping (PeerID) throws -> Void) {

@@ -57,6 +57,11 @@ import Tickets
         ("set a sealed text", .setField(SetFieldBody(field: .contact, value: .sealed(sealed("张三丰", .contact))))),
         ("propose an erasure", .proposeErasure(ProposeErasureBody(keys: [key.id], reason: "客户要求"))),
         ("confirm an erasure", .confirmErasure(ConfirmErasureBody(proposal: dot))),
+        (
+            "journal anchor",
+            .journalAnchor(
+                JournalAnchorBody(sequence: 7, hash: ContentHash(words: (1, 2, 3, 4)), time: 1_800_000_000_000))
+        ),
         ("dispatch", .transfer(TransferBody(custody: dot, variant: .dispatch, site: site, department: "NET"))),
         (
             "onward",

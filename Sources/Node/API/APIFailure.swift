@@ -20,6 +20,10 @@ package enum APIFailure: Error, Sendable, Hashable {
     /// What was asked for needs a running node.
     case notRunning
     case forbidden
+    /// Of telephone numbers.
+    case mayNotReveal(role: String)
+    case outOfScope(String)
+    case nothingToReveal(String)
     case noSuchRoute(String)
     /// The node's folder is owned by a process that does not answer on its socket.
     case unreachable(path: String, owner: String)
@@ -134,7 +138,8 @@ extension APIError {
         case .malformed(let field, _): self.field = field
         case .ambiguousNumber(_, let tickets): candidates = tickets
         case .unreadableBody, .bodyTooLarge, .noSuchTicket, .noSuchAccount, .noSuchPeer, .noSuchJob, .jobRunning,
-            .noSuchConflict, .notRunning, .forbidden, .noSuchRoute, .unreachable, .socketPathTooLong:
+            .noSuchConflict, .notRunning, .forbidden, .noSuchRoute, .unreachable, .socketPathTooLong,
+            .mayNotReveal, .outOfScope, .nothingToReveal:
             break
         }
     }

@@ -32,6 +32,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addImportRoutes(to: group)
     services.addBundleRoutes(to: group)
     services.addCustomerRoutes(to: group)
+    services.addJournalRoutes(to: group)
     return router
 }
 

@@ -1,6 +1,7 @@
 package import Replication
 package import Store
 package import Tickets
+internal import Transport
 
 /// What a replica has to tell others once something is durable.
 package struct ReplicaEffects: Sendable {
@@ -62,15 +63,20 @@ package struct Executed: Sendable {
 package final class Replica {
     package let identity: NodeIdentity
     package let reader: StoreReader
-    let writer: StoreWriter
+    package let writer: StoreWriter
     private var clock: HybridClock
     private var lastSequence: UInt64
     private var hasher = ContentHasher()
     private let provinceKey: [UInt8]?
+    private let random: (Int) -> [UInt8]
 
     /// - Parameter provinceKey: names customers by their numbers; nil where there is none.
+    /// - Parameter random: gives octets for keys and nonces; for simulations that are to repeat themselves.
     /// - Throws: what reading the store throws.
-    package init(writer: StoreWriter, provinceKey: [UInt8]? = nil) throws {
+    package init(
+        writer: StoreWriter, provinceKey: [UInt8]? = nil, random: @escaping (Int) -> [UInt8] = randomBytes
+    ) throws {
+        self.random = random
         self.provinceKey = provinceKey
         self.writer = writer
         reader = writer.reader
@@ -128,7 +134,7 @@ package final class Replica {
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
     }
 
-    func sealer() -> PersonalSealer { PersonalSealer(writer: writer, provinceKey: provinceKey) }
+    func sealer() -> PersonalSealer { PersonalSealer(writer: writer, provinceKey: provinceKey, random: random) }
 
     private func seal(_ draft: inout Draft, on ticket: Ticket?, with sealer: inout PersonalSealer) throws {
         guard draft.kind == Kind.open.operationKind || draft.kind == Kind.setField.operationKind,

@@ -36,9 +36,10 @@ package actor SyncNode {
     private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
-    private var failedSessions: Set<UInt64> = []
-    /// Sessions remembered because a batch of theirs has failed.
-    static let failedSessionsMax = 4_096
+    /// What was only counted of late, for the journal.
+    var journalFlood = JournalFlood()
+    var isJournalFlushPlanned = false
+    private var applier = Applier()
     private var isEpochPlanned = false
     private var isScrubPlanned = false
     /// By the clock that never steps.
@@ -57,6 +58,7 @@ package actor SyncNode {
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
+        try writer.noteIncarnation(now: clock.now())
         let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
@@ -141,8 +143,18 @@ package actor SyncNode {
     /// Takes parked operations in on an administrator's word.
     /// - Parameter dot: nil for all.
     /// - Returns: how many.
-    func releaseParked(_ dot: Dot?) throws -> Int {
-        let effects = ReplicaEffects(try replica.writer.releaseParked(dot, now: clock.now()))
+    func releaseParked(_ dot: Dot?, by actor: JournalActor) throws -> Int {
+        let now = clock.now()
+        let result: MergeResult = try replica.writer.recording(now: now) { result in
+            guard result.insertedCount > 0 else { return [] }
+            return [
+                JournalDraft(
+                    .parkedReleased, by: actor, on: dot.map { "\($0)" } ?? "all", "count=\(result.insertedCount)")
+            ]
+        } _: {
+            try $0.releaseParked(dot, now: now)
+        }
+        let effects = ReplicaEffects(result)
         follow(effects, isLocal: true)
         return effects.insertedCount
     }
@@ -151,9 +163,6 @@ package actor SyncNode {
     var systemAuthor: Author { replica.systemAuthor }
 
     // MARK: Recovery
-
-    /// How often a child's word may make this node take a new incarnation.
-    static let recoveryMillisecondsMin: Int64 = 86_400_000
 
     /// Called once the store has to be opened anew, under a new incarnation.
     private var onRecovery: (@Sendable () -> Void)?
@@ -165,13 +174,10 @@ package actor SyncNode {
     /// A peer has proved that this store does not hold the end of its own history.
     func recover(_ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole) {
         do {
-            let now = clock.now()
-            let record = try reader.incarnation()
-            guard role != .child || now - record.since > Self.recoveryMillisecondsMin || record.follows == nil else {
+            guard try replica.prepareRecovery(reason, common: common, onWordOf: role, now: clock.now()) else {
                 logger.error("a child says again that this store was restored: look into that child first")
                 return
             }
-            try replica.writer.setPendingRecovery(PendingRecovery(reason: reason, common: common))
             onRecovery?()
         } catch {
             logger.error("a new incarnation cannot be prepared", metadata: ["error": "\(error)"])
@@ -194,12 +200,7 @@ package actor SyncNode {
         } catch {
             return completion(.failure(error))
         }
-        let merge = MergeBatch(
-            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys)
-        let entry = ApplyQueue.Entry(
-            batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
-            isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair,
-            session: session, completion: completion)
+        let entry = ApplyQueue.entry(batch, place, from: id, in: session, completion: completion)
         if applyQueue.push(entry) {
             Task { await self.drain() }
         }
@@ -209,11 +210,9 @@ package actor SyncNode {
     package nonisolated var isApplyQueueFull: Bool { applyQueue.isFull }
 
     private func drain() {
-        let taken = applyQueue.take(operationsMax: StoreWriter.transactionOperationsMax)
-        guard !taken.isEmpty else { return }
-        let entries = withoutFailed(taken)
-        let isMoreComing = ApplyQueue.isMoreComing(behind: entries) || !applyQueue.isEmpty
-        if !entries.isEmpty { commit(entries, expectingMore: isMoreComing) }
+        let now = clock.now()
+        let isMoreComing = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
+        guard let isMoreComing else { return }
         lastMerge = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
             if isMoreComing { writeProjectionSoon() } else { writeProjection() }
@@ -222,73 +221,6 @@ package actor SyncNode {
         if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
             Task { self.drain() }
-        }
-    }
-
-    /// What a session has sent after a batch that failed must not be committed: its cursor would claim the failed one.
-    private func withoutFailed(_ entries: [ApplyQueue.Entry]) -> [ApplyQueue.Entry] {
-        guard !failedSessions.isEmpty else { return entries }
-        return entries.filter { entry in
-            guard failedSessions.contains(entry.session) else { return true }
-            entry.completion(.failure(StoreError.afterFailure))
-            return false
-        }
-    }
-
-    private func noteFailed(_ session: UInt64) {
-        // Sessions end with their first failure: few are ever here at a time.
-        if failedSessions.count >= Self.failedSessionsMax { failedSessions.removeAll() }
-        failedSessions.insert(session)
-    }
-
-    private func commit(_ entries: [ApplyQueue.Entry], expectingMore: Bool) {
-        var rest = entries[...]
-        do {
-            for entry in entries where entry.isRepair { try heal(entry.batch) }
-            while !rest.isEmpty {
-                let effects = try replica.merge(rest.map(\.batch), now: clock.now(), expectingMore: expectingMore)
-                for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
-                rest = rest.dropFirst(effects.batchCount)
-                follow(effects, isLocal: false)
-            }
-        } catch {
-            commitOneByOne(rest, after: error)
-        }
-    }
-
-    /// Among what peers send outside their feeds may be sound copies of rows that are damaged here.
-    private func heal(_ batch: MergeBatch) throws {
-        let damaged = Set(try reader.damaged().map(\.dot))
-        guard !damaged.isEmpty else { return }
-        try replica.writer.catchUpProjection()
-        for (operation, hash) in zip(batch.operations, batch.hashes) where damaged.contains(operation.dot) {
-            guard try replica.writer.heal(operation, hash: hash, now: clock.now()) else { continue }
-            logger.notice("a damaged row was healed", metadata: ["operation": "\(operation.dot)"])
-        }
-    }
-
-    /// One batch is at fault: the others go in without it. A session's later batches fail with its faulty one.
-    private func commitOneByOne(_ entries: ArraySlice<ApplyQueue.Entry>, after failure: any Error) {
-        guard entries.count > 1 else {
-            for entry in entries {
-                noteFailed(entry.session)
-                entry.completion(.failure(failure))
-            }
-            return
-        }
-        for entry in entries {
-            guard !failedSessions.contains(entry.session) else {
-                entry.completion(.failure(failure))
-                continue
-            }
-            do {
-                let effects = try replica.merge([entry.batch], now: clock.now())
-                entry.completion(.success(()))
-                follow(effects, isLocal: false)
-            } catch {
-                noteFailed(entry.session)
-                entry.completion(.failure(error))
-            }
         }
     }
 
@@ -511,113 +443,25 @@ package actor SyncNode {
     /// What waited for this node to have everything, or for a bundle that has what its parent had, gets its receipt.
     func writeWaitingReceipts() {
         if replica.writer.isProjectionBehind { writeProjection() }
-        var waiting: [EntityID] = []
         do {
-            try reader.forEachAwaitingReceipt { if $0.isLetIn(identity.site) { waiting.append($0.id) } }
-        } catch {
-            logger.error("transfers without a receipt cannot be read", metadata: ["error": "\(error)"])
-        }
-        writeReceipts(for: waiting)
-    }
-
-    /// A transfer to this site that is visible here gets its receipt: the department's clock starts.
-    private func writeReceipts(for tickets: [EntityID]) {
-        guard !tickets.isEmpty else { return }
-        do {
-            let effects = try replica.appending(now: clock.now()) { transaction in
-                for id in tickets {
-                    let ticket = try transaction.ticket(id)
-                    for target in ticket.summary().receiptsOwed(by: identity.site) {
-                        try transaction.append(
-                            .delivered(DeliveredBody(target: target)), to: id, author: replica.systemAuthor)
-                    }
-                }
-            }
-            guard effects.insertedCount > 0 else { return }
-            subscribers.publish(peers: effects.advancedPeers)
-            saveEpochSoon()
+            publish(receipts: try replica.writeWaitingReceipts(now: clock.now()))
         } catch {
             logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
         }
     }
-}
 
-/// Batches that wait for a transaction. Effects are never run under the lock.
-final class ApplyQueue: Sendable {
-    /// Bytes of decoded operations, some ten times what they were on the wire, that may wait for their transaction.
-    static let bytesMax = 4 * 1024 * 1024
-
-    struct Entry: Sendable {
-        var batch: MergeBatch
-        var bytes: Int
-        /// The peer has said that it has more.
-        var isMoreComing: Bool
-        /// Waits behind what others do now.
-        var isBacklog: Bool
-        var isRepair: Bool
-        var session: UInt64
-        var completion: @Sendable (Result<Void, any Error>) -> Void
-    }
-
-    private struct State {
-        var entries: [Entry] = []
-        var bytes = 0
-        var isDraining = false
-    }
-
-    private let state = Mutex(State())
-
-    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
-    var isFull: Bool { state.withLock { $0.bytes > Self.bytesMax } }
-
-    /// - Returns: true if somebody has to start draining.
-    func push(_ entry: Entry) -> Bool {
-        state.withLock { state in
-            // Of one link, live batches stay in order among each other, and so do those of its backlog.
-            if !entry.isBacklog, let index = state.entries.firstIndex(where: \.isBacklog) {
-                state.entries.insert(entry, at: index)
-            } else {
-                state.entries.append(entry)
-            }
-            state.bytes += entry.bytes
-            defer { state.isDraining = true }
-            return !state.isDraining
+    private func writeReceipts(for tickets: [EntityID]) {
+        do {
+            publish(receipts: try replica.writeReceipts(for: tickets, now: clock.now()))
+        } catch {
+            logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Whether a peer has said, with its last batch among these, that it has more.
-    static func isMoreComing(behind entries: [Entry]) -> Bool {
-        var known: Set<PeerID> = []
-        for entry in entries.reversed() {
-            guard case .peer(let peer, _) = entry.batch.source, known.insert(peer).inserted else { continue }
-            if entry.isMoreComing { return true }
-        }
-        return false
-    }
-
-    /// The next entries, together not more than this many operations (but at least one entry).
-    func take(operationsMax: Int) -> [Entry] {
-        state.withLock { state in
-            var count = 0
-            var operations = 0
-            for entry in state.entries {
-                operations += entry.batch.operations.count
-                if count > 0, operations > operationsMax { break }
-                count += 1
-            }
-            let taken = Array(state.entries.prefix(count))
-            state.entries.removeFirst(count)
-            state.bytes -= taken.reduce(0) { $0 + $1.bytes }
-            return taken
-        }
-    }
-
-    /// - Returns: false if there is more to drain.
-    func finishedDraining() -> Bool {
-        state.withLock { state in
-            if state.entries.isEmpty { state.isDraining = false }
-            return state.entries.isEmpty
-        }
+    private func publish(receipts effects: ReplicaEffects) {
+        guard effects.insertedCount > 0 else { return }
+        subscribers.publish(peers: effects.advancedPeers)
+        saveEpochSoon()
     }
 }
 

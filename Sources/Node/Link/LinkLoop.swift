@@ -54,27 +54,14 @@ struct LinkLoop: ~Copyable {
         case .feedAdvanced: effects = session.feedAdvanced()
         case .identified(let id, let standing):
             self.id = id
-            askPeer { .erasuresRead(try $0.erasedKeys(for: $1)) }
+            ask(.readErasures)
             effects = session.identified(standing)
-        case .judged(let verdict): effects = session.judged(verdict)
-        case .ownCompared(let held, let isSame): effects = session.ownCompared(held, isSame: isSame)
-        case .held(let held): effects = session.held(held)
-        case .vouched(let resumption): effects = session.vouched(resumption)
-        case .batchRead(let lane, let batch, let head): effects = session.batchRead(lane, batch, head: head)
-        case .repairRead(let stored, let keys, let forAudit):
-            effects = session.repairRead(
-                stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, forAudit: forAudit)
-        case .erasuresRead(let entries): effects = session.erasuresRead(entries)
-        case .keysAnswered(let entries): effects = session.keysAnswered(entries)
+        case .answered(let answer): effects = session.take(answer)
         case .keysWanted(let ids): effects = session.request(ids)
         case .applied(let lane, let end, let bytes):
             link.stream.consume(bytes: bytes)
             effects = session.applied(lane, end)
         case .audit(let purpose): effects = session.audit(purpose)
-        case .auditAnswered(let reply, let stored, let keys):
-            effects = session.auditAnswered(
-                reply, operations: stored.map(\.operation), hashes: stored.map(\.hash), keys: keys)
-        case .auditCompared(let comparison): effects = session.auditCompared(comparison)
         case .heal(let dots): effects = session.heal(dots)
         case .headsRead(let heads, let change):
             headChange = change
@@ -99,8 +86,8 @@ struct LinkLoop: ~Copyable {
         }
         let isOver = perform(effects)
         // Behind the answer.
-        if case .auditAnswered = input { outbox.yield(.done(.audit)) }
-        if case .keysAnswered = input { outbox.yield(.done(.keyRequest)) }
+        if case .answered(.auditAnswered) = input { outbox.yield(.done(.audit)) }
+        if case .answered(.keysRead) = input { outbox.yield(.done(.keyRequest)) }
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         return isOver
     }
@@ -131,37 +118,15 @@ struct LinkLoop: ~Copyable {
             case .send(let message): send(message)
             case .sendBatch(let batch, let compressed): send(batch, compressed: compressed)
             case .identify(let hello): identify(hello)
-            case .judge(let held): ask { .judged(try $0.judge(held)) }
-            case .compareOwn(let held):
-                let own = link.node.identity.replica
-                ask { .ownCompared(held, isSame: try $0.held(of: own, upTo: held.sequence) == held) }
-            case .findHeld(let replica, let sequence): ask { .held(try $0.held(of: replica, upTo: sequence)) }
-            case .vouch(let presented, let isPeerEmpty): vouch(presented, isPeerEmpty: isPeerEmpty)
-            case .readFeed(let lane, let cursor, let through, let bytesMax):
-                readFeed(lane, after: cursor, through: through, bytesMax: bytesMax)
-            case .readAnnouncements(let after, let through):
-                askPeer {
-                    .repairRead(try $0.announcements(for: $1, after: after, through: through), [], forAudit: false)
-                }
-            case .readForRepair(let dots):
-                askPeer {
-                    let operations = try $0.operations(dots, for: $1)
-                    return .repairRead(operations, try $0.keys(for: operations), forAudit: true)
-                }
-            case .answerKeys(let ids): askPeer { .keysAnswered(try $0.keys(named: ids, for: $1)) }
+            case .judge, .compareOwn, .findHeld, .vouch, .readFeed, .readAnnouncements, .readForRepair, .answerKeys,
+                .answerAudit, .compareAudit:
+                if let question = SessionQuestion(effect) { ask(question) }
             case .saveKeys(let entries): saveKeys(entries)
             case .apply(let batch, let place): apply(batch, place)
             case .saveReceived(let progress): if !isLeavingAside { saveReceived(progress) }
             case .saveAcknowledged(let cursor):
                 unsaved = cursor
                 update { $0.acknowledged(cursor, now: NodeClock.monotonic()) }
-            case .answerAudit(let request):
-                askWhole {
-                    let (reply, operations) = try $0.answer(request, for: $1)
-                    return .auditAnswered(reply, operations, try $0.keys(for: operations))
-                }
-            case .compareAudit(let reply, let request):
-                askWhole { .auditCompared(try $0.compare(reply, with: request, for: $1)) }
             case .takeHeads(let heads): takeHeads(heads)
             case .recover(let reason, let common): recover(reason, common: common)
             case .notice(let notice): take(notice)
@@ -203,31 +168,19 @@ struct LinkLoop: ~Copyable {
         if let id { link.node.links.update(id, change) }
     }
 
-    /// Reads the store on its own thread and answers with an input.
-    private func ask(_ body: @escaping @Sendable (StoreReader) throws -> PeerLink.Input) {
-        let (link, feed) = (link, feed)
-        Task {
-            do {
-                feed.yield(try await link.access.run { try body(link.node.reader) })
-            } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
-            }
-        }
-    }
-
-    private func askPeer(_ body: @escaping @Sendable (StoreReader, PeerID) throws -> PeerLink.Input) {
-        guard let id else { return }
-        ask { try body($0, id) }
-    }
-
-    /// The same once the projection shows everything that is in the log.
-    private func askWhole(_ body: @escaping @Sendable (StoreReader, PeerID) throws -> PeerLink.Input) {
+    /// Reads the store on its own thread and answers with an input. Nothing is asked before the peer is known.
+    private func ask(_ question: SessionQuestion) {
         guard let id else { return }
         let (link, feed) = (link, feed)
         Task {
             do {
-                await link.node.writeProjection()
-                feed.yield(try await link.access.run { try body(link.node.reader, id) })
+                if question.needsProjection { await link.node.writeProjection() }
+                if question.needsFeed(of: link.role) { try await link.node.administer { try $0.fillFeed(of: id) } }
+                let answer = try await link.access.run { try link.node.reader.answer(question, of: id) }
+                if case .batchRead(_, let part) = answer, !part.damaged.isEmpty {
+                    await link.node.note(damaged: part.damaged)
+                }
+                feed.yield(.answered(answer))
             } catch {
                 feed.yield(.failed(.storeFailure, "\(error)"))
             }
@@ -249,40 +202,6 @@ struct LinkLoop: ~Copyable {
                     hello, role: link.role, keepsFormer: keepsFormer)
                 standing.isCloned = !isAlone
                 feed.yield(.identified(id, standing))
-            } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
-            }
-        }
-    }
-
-    private func vouch(_ presented: FeedProgress?, isPeerEmpty: Bool) {
-        guard let id else { return }
-        let (link, feed) = (link, feed)
-        let isFirst = isPeerEmpty && link.role == .child && (presented?.cursor.position ?? 0) == 0
-        Task {
-            do {
-                if isFirst { try await link.node.administer { try $0.fillFeed(of: id) } }
-                let resumption = try await link.access.run {
-                    try link.node.reader.vouch(for: presented, isPeerEmpty: isPeerEmpty, by: id)
-                }
-                feed.yield(.vouched(resumption))
-            } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
-            }
-        }
-    }
-
-    private func readFeed(_ lane: Lane, after cursor: FeedCursor, through: UInt64?, bytesMax: Int) {
-        guard let id else { return }
-        let (link, feed) = (link, feed)
-        Task {
-            do {
-                let part = try await link.access.run {
-                    try link.node.reader.nextBatch(
-                        for: id, lane: lane, after: cursor, through: through, bytesMax: bytesMax)
-                }
-                if !part.damaged.isEmpty { await link.node.note(damaged: part.damaged) }
-                feed.yield(.batchRead(lane, part.batch, head: part.head))
             } catch {
                 feed.yield(.failed(.storeFailure, "\(error)"))
             }

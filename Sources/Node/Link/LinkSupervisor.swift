@@ -16,10 +16,6 @@ actor LinkSupervisor {
     static let hurriedLookMilliseconds: Int64 = 10_000
     /// Between two audits with the same peer.
     static let auditIntervalMilliseconds: Int64 = 86_400_000
-    /// Starts of a peer's process that are remembered, to tell a copy from a restart.
-    static let rememberedRunsMax = 8
-    /// Incarnations whose starts are remembered.
-    static let rememberedReplicasMax = 8_192
 
     private struct Session {
         var site: SiteCode
@@ -35,7 +31,7 @@ actor LinkSupervisor {
     private let access = StoreAccess()
     private var paused: Set<SiteCode> = []
     private var sessions: [ObjectIdentifier: (control: LinkControl, session: Session)] = [:]
-    private var runs: [ReplicaID: [UInt64]] = [:]
+    private var runs = KnownRuns()
     private var wakers: [Int: (site: SiteCode, waker: AsyncStream<Void>.Continuation)] = [:]
     private var nextWaker = 0
     private var isStopping = false
@@ -118,22 +114,15 @@ actor LinkSupervisor {
     /// incarnation and comes back is one of two that run from copies of one disk.
     /// - Returns: false for such a one.
     func admit(_ hello: SyncMessage.Hello, site: SiteCode, control: LinkControl) -> Bool {
-        if runs.count > Self.rememberedReplicasMax { runs.removeAll() }
         let certificate = sessions[ObjectIdentifier(control)]?.session.certificate
-        var known = runs[hello.replica, default: []]
-        if known.last != hello.run {
-            if known.contains(hello.run) {
-                logger.error(
-                    "two nodes run under one incarnation: this one is told to take a new one",
-                    metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
-                runs[hello.replica] = known.filter { $0 != hello.run }
-                sessions[ObjectIdentifier(control)] = (
-                    control, Session(site: site, replica: nil, certificate: certificate)
-                )
-                return false
-            }
-            known.append(hello.run)
-            runs[hello.replica] = Array(known.suffix(Self.rememberedRunsMax))
+        guard runs.admit(hello) else {
+            logger.error(
+                "two nodes run under one incarnation: this one is told to take a new one",
+                metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
+            sessions[ObjectIdentifier(control)] = (
+                control, Session(site: site, replica: nil, certificate: certificate)
+            )
+            return false
         }
         for entry in sessions.values
         where entry.control !== control && entry.session.site == site && entry.session.replica == hello.replica {

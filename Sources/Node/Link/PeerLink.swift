@@ -17,22 +17,13 @@ struct PeerLink {
         case message(SyncMessage)
         case feedAdvanced
         case identified(PeerID, SyncSession.PeerStanding)
-        case judged(SyncSession.HistoryVerdict)
-        case ownCompared(HeldOperation, isSame: Bool)
-        case held(HeldOperation?)
-        case vouched(SyncSession.Resumption)
-        case batchRead(Lane, OutgoingBatch?, head: UInt64)
-        case repairRead([StoredOperation], [PersonalKeyEntry], forAudit: Bool)
-        case erasuresRead([PersonalKeyEntry])
-        case keysAnswered([PersonalKeyEntry])
+        case answered(SessionAnswer)
         case keysWanted([PersonalKeyID])
         case applied(Lane, FeedCursor, bytes: Int)
         case audit(RangeAudit.Purpose)
         case heal([Dot])
-        case auditAnswered(AuditReply, [StoredOperation], [PersonalKeyEntry])
         /// With the change of the last of them.
         case headsRead([SignedHead], through: Int64)
-        case auditCompared(AuditComparison)
         case tick
         case failed(ByeCode, String)
         case stopped(ByeCode, String)

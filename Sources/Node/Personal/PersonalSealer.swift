@@ -11,11 +11,14 @@ struct PersonalSealer {
     private let writer: StoreWriter
     /// The province's, which customers are named by; nil at a node that has none.
     private let provinceKey: [UInt8]?
+    private let random: (Int) -> [UInt8]
     private var bySubject: [EntityID: PersonalKey] = [:]
     /// Drawn by this sealer.
     private(set) var made: [PersonalKeyEntry] = []
 
-    init(writer: StoreWriter, provinceKey: [UInt8]?) {
+    /// - Parameter random: gives as many octets as it is asked for.
+    init(writer: StoreWriter, provinceKey: [UInt8]?, random: @escaping (Int) -> [UInt8]) {
+        self.random = random
         self.writer = writer
         self.provinceKey = provinceKey
     }
@@ -40,7 +43,7 @@ struct PersonalSealer {
             return .setField(set)
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .introduceRoot, .retireRoot:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
             return body
         }
     }
@@ -73,7 +76,7 @@ struct PersonalSealer {
     ) throws -> SealedValue {
         SealedValue(
             text, under: try key(of: subject), at: SealedPlace(entity: entity, field: field.rawValue),
-            nonce: randomBytes(SealedValue.nonceBytes))
+            nonce: random(SealedValue.nonceBytes))
     }
 
     private mutating func key(of subject: EntityID) throws -> PersonalKey {
@@ -82,7 +85,7 @@ struct PersonalSealer {
         if let stored = try writer.personalKey(of: subject) {
             key = stored
         } else {
-            key = PersonalKey(subject: subject, secret: randomBytes(PersonalKey.secretBytes))
+            key = PersonalKey(subject: subject, secret: random(PersonalKey.secretBytes))
             made.append(PersonalKeyEntry(key))
         }
         bySubject[subject] = key

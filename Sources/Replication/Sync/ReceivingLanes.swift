@@ -6,6 +6,8 @@ struct ReceivingLanes: Sendable {
     private(set) var progress: FeedProgress?
     /// The interval that the live lane of this session fills.
     private var live: FeedInterval?
+    /// The cursor has moved in this session.
+    private var hasMoved = false
     private(set) var applyingCount = 0
     private(set) var repairingCount = 0
     /// Operations that the peer's backlog still has, as its last batch said.
@@ -24,6 +26,7 @@ struct ReceivingLanes: Sendable {
         case .backlog:
             // An interval that the sender could not vouch for is sent again, the others are jumped over.
             guard let start = expected(batch.start, progress) else { return nil }
+            hasMoved = true
             progress.cursor = batch.end
             progress.intervals.removeAll { $0.start < start.position }
             backlogCount = batch.remaining
@@ -74,12 +77,19 @@ struct ReceivingLanes: Sendable {
         if lane == .repair { repairingCount -= 1 }
     }
 
-    /// - Returns: nil if the cursor lies before what has come in order.
+    /// The peer could not vouch for what it was presented, and an audit has found everything up to here. The place may lie
+    /// before the one presented: the feed begins anew for a node under a new incarnation, whose store remembers the old.
+    /// - Returns: nil if it lies before what has come in order in this session.
     mutating func rebase(to cursor: FeedCursor) -> FeedProgress? {
-        guard var progress, cursor.position >= progress.cursor.position || progress.cursor.feed != cursor.feed else {
-            return nil
+        guard var progress else { return nil }
+        if cursor.position < progress.cursor.position {
+            guard !hasMoved else { return nil }
+            // Intervals of the old feed mean nothing in the new one.
+            progress = FeedProgress(cursor: cursor, intervals: live.map { [$0] } ?? [])
+        } else {
+            progress.rebase(to: cursor)
         }
-        progress.rebase(to: cursor)
+        hasMoved = true
         self.progress = progress
         return progress
     }

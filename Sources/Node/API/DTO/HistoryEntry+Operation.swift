@@ -92,6 +92,7 @@ extension Body {
             case .proposeErasure(let body):
                 [("reason", body.reason), ("keys", body.keys.map(\.description).joined(separator: ","))]
             case .confirmErasure(let body): [("proposal", body.proposal.description)]
+            case .journalAnchor(let body): [("sequence", "\(body.sequence)"), ("hash", body.hash.description)]
             case .introduceRoot(let body): [("hurries", body.hurries ? "true" : nil)]
             case .retireRoot(let body): [("fingerprint", RootFingerprint.text(body.fingerprint))]
             }
@@ -119,7 +120,7 @@ extension Body {
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .introduceRoot, .retireRoot:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
             return nil
         }
     }

@@ -192,6 +192,7 @@ enum TicketTexts {
         case .retireRoot: Phrase("停用根证书", "root retired")
         case .proposeErasure: Phrase("申请删除个人信息", "erasure proposed")
         case .confirmErasure: Phrase("确认删除个人信息", "erasure confirmed")
+        case .journalAnchor: Phrase("审计锚点", "journal anchored")
         case nil: Phrase("未知操作 \(name)", "unknown \(name)")
         }
     }

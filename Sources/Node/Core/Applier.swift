@@ -1,0 +1,90 @@
+package import Logging
+internal import Replication
+internal import Store
+
+/// Takes what waits into transactions, one turn at a time. Synchronous: a batch's completion is called, and `follow`
+/// hears of the effects, after the commit and never before.
+///
+/// Source: Protocols/operations.md §6.
+package struct Applier {
+    /// Sessions remembered because a batch of theirs has failed.
+    static let failedSessionsMax = 4_096
+
+    private var failedSessions: Set<UInt64> = []
+
+    package init() {}
+
+    /// One turn: what one transaction takes at most, or each batch alone if one of them is at fault.
+    /// - Parameter now: UTC milliseconds.
+    /// - Returns: whether more is about to come; nil if nothing waited.
+    package mutating func drain(
+        _ queue: ApplyQueue, into replica: Replica, now: Int64, _ logger: Logger, follow: (ReplicaEffects) -> Void
+    ) -> Bool? {
+        let taken = queue.take(operationsMax: StoreWriter.transactionOperationsMax)
+        guard !taken.isEmpty else { return nil }
+        let entries = withoutFailed(taken)
+        let isMoreComing = ApplyQueue.isMoreComing(behind: entries) || !queue.isEmpty
+        guard !entries.isEmpty else { return isMoreComing }
+        var rest = entries[...]
+        do {
+            for entry in entries where entry.isRepair {
+                for dot in try replica.heal(entry.batch, now: now) {
+                    logger.notice("a damaged row was healed", metadata: ["operation": "\(dot)"])
+                }
+            }
+            while !rest.isEmpty {
+                let effects = try replica.merge(rest.map(\.batch), now: now, expectingMore: isMoreComing)
+                for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
+                rest = rest.dropFirst(effects.batchCount)
+                follow(effects)
+            }
+        } catch {
+            commitOneByOne(rest, into: replica, now: now, after: error, follow: follow)
+        }
+        return isMoreComing
+    }
+
+    /// What a session has sent after a batch that failed must not be committed: its cursor would claim the failed one.
+    private func withoutFailed(_ entries: [ApplyQueue.Entry]) -> [ApplyQueue.Entry] {
+        guard !failedSessions.isEmpty else { return entries }
+        return entries.filter { entry in
+            guard failedSessions.contains(entry.session) else { return true }
+            entry.completion(.failure(StoreError.afterFailure))
+            return false
+        }
+    }
+
+    private mutating func noteFailed(_ session: UInt64) {
+        // Sessions end with their first failure: few are ever here at a time.
+        if failedSessions.count >= Self.failedSessionsMax { failedSessions.removeAll() }
+        failedSessions.insert(session)
+    }
+
+    /// One batch is at fault: the others go in without it. A session's later batches fail with its faulty one.
+    private mutating func commitOneByOne(
+        _ entries: ArraySlice<ApplyQueue.Entry>, into replica: Replica, now: Int64, after failure: any Error,
+        follow: (ReplicaEffects) -> Void
+    ) {
+        guard entries.count > 1 else {
+            for entry in entries {
+                noteFailed(entry.session)
+                entry.completion(.failure(failure))
+            }
+            return
+        }
+        for entry in entries {
+            guard !failedSessions.contains(entry.session) else {
+                entry.completion(.failure(failure))
+                continue
+            }
+            do {
+                let effects = try replica.merge([entry.batch], now: now)
+                entry.completion(.success(()))
+                follow(effects)
+            } catch {
+                noteFailed(entry.session)
+                entry.completion(.failure(error))
+            }
+        }
+    }
+}
