@@ -48,6 +48,8 @@ package struct MergeResult: Sendable {
     package var parkedCount = 0
     /// A revocation is among the operations, or has come into force with them.
     package var hasRevocations = false
+    /// Something was said of the province's roots.
+    package var hasRoots = false
     /// Keys that were held and are erased.
     package var erasedCount = 0
     package var lastArrival: Int64 = 0
@@ -174,6 +176,8 @@ struct Merge: ~Copyable {
             try takeUpParked(of: replica)
         } else if operation.kind == Kind.revoke.operationKind {
             try note(revocationAt: arrival)
+        } else if operation.entity == .trustRoots {
+            result.hasRoots = true
         }
     }
 

@@ -29,6 +29,8 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     case proposeErasure = 33
     case confirmErasure = 34
     case journalAnchor = 35
+    case introduceRoot = 38
+    case retireRoot = 39
 
     /// Nil for a number that this version does not know.
     package init?(_ kind: OperationKind) {
@@ -41,7 +43,7 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     package var entityTypes: Set<EntityType> {
         switch self {
         case .announce, .revoke, .journalAnchor: [.replica]
-        case .catalogDocument: [.catalog]
+        case .catalogDocument, .introduceRoot, .retireRoot: [.catalog]
         case .proposeErasure, .confirmErasure: [.customer, .ticket]
         case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
             .acknowledgeChase, .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch:
@@ -55,7 +57,7 @@ package enum Kind: UInt16, Sendable, CaseIterable {
         case .open, .transfer, .close, .reopen, .settle, .announce, .revoke: true
         case .setField, .delivered, .accept, .reply, .feedback, .chase, .acknowledgeChase, .answerChase, .note,
             .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument, .proposeErasure, .confirmErasure,
-            .journalAnchor:
+            .journalAnchor, .introduceRoot, .retireRoot:
             false
         }
     }

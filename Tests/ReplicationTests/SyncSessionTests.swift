@@ -2,6 +2,8 @@
 import TestSupport
 import Testing
 
+@testable import Replication
+
 extension SyncSession.Effect {
     /// What the effect is about, for comparing lists of them.
     var words: String {

@@ -107,6 +107,19 @@ import Tickets
                     lastHash: ContentHash(words: (1, 2, 3, 4)), reason: "笔记本被盗", certificatesBefore: 7,
                     serials: ["1f"], revocationList: "PEM"))
         ),
+        (
+            "revokeKeys",
+            .revoke(
+                RevokeBody(
+                    site: site, replica: dot.replica, lastSequence: 0, lastHash: .zero, reason: "离职",
+                    certificatesBefore: 7, keys: [Array(0..<32)]))
+        ),
+        ("introduceRoot", .introduceRoot(IntroduceRootBody(root: "ROOT", bridge: "BRIDGE", hurries: true))),
+        (
+            "retireRoot",
+            .retireRoot(
+                RetireRootBody(fingerprint: Array(0..<32), signer: Array(32..<64), signature: [48, 1, 2]))
+        ),
     ]
 
     private static func vector(_ name: String, _ body: Body) -> Vector {

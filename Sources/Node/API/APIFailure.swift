@@ -107,6 +107,8 @@ extension APIError {
             self.init(status: failure.status, code: "move", sentences: failure.phrase(language), language)
         case let failure as RevocationError:
             self.init(status: failure.status, code: "revocation", sentences: failure.phrase(language), language)
+        case let failure as RootError:
+            self.init(status: failure.status, code: "root", sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:

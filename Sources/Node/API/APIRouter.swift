@@ -24,6 +24,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addSyncRoutes(to: group)
     services.addAuditRoutes(to: group)
     services.addRevocationRoutes(to: group)
+    services.addRootRoutes(to: group)
     services.addHeadRoutes(to: group)
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)

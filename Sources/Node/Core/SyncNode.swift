@@ -22,6 +22,8 @@ package actor SyncNode {
     package nonisolated let links = LinkTable()
     /// Whom it speaks to no more.
     nonisolated let revocations = RevocationBoard()
+    /// Who acts when the province's roots change.
+    nonisolated let roots = RootBoard()
     /// While it is low nothing new is written.
     package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
@@ -261,6 +263,7 @@ package actor SyncNode {
                 metadata: ["count": "\(effects.parkedCount)"])
         }
         if effects.hasRevocations { revocations.read(reader, logger) }
+        if effects.hasRoots { roots.announce() }
         if effects.erasedCount > 0 { scrubErasedSoon() }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)

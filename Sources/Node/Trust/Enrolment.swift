@@ -162,6 +162,9 @@ package enum Enrolment {
         }
         // Even an office that never has a line can be sent a bundle.
         try PeerKeys(keys).remember(try PeerCertificate(pem: chain).pem, of: site, node: nil)
+        if let authorityChain {
+            try PeerKeys(keys).remember(authority: PeerCertificate(pem: authorityChain), of: site)
+        }
         return EnrolmentAnswer(
             chainPEM: chain, authorityChainPEM: authorityChain, provinceKey: try keys.read(.provinceKey))
     }

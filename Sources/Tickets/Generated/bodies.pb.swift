@@ -915,8 +915,12 @@ package nonisolated struct WireRevoke: Sendable {
   /// Serial numbers of certificates of the site that were known, in lower-case hexadecimal without leading zeros.
   package var serials: [String] = []
 
-  /// A list of the authority that signed them, in PEM; empty if the author has not that authority's key.
+  /// Lists of the authorities that signed them, in PEM; empty if the author has not such an authority's key.
   package var revocationList: String = String()
+
+  /// SHA-256 of the public keys that were known, as SubjectPublicKeyInfo. Certificates for them open nothing, whenever
+  /// they were signed.
+  package var keys: [Data] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -972,6 +976,45 @@ package nonisolated struct WireJournalAnchor: Sendable {
   package var hash: Data = Data()
 
   package var timeMilliseconds: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 38. A province has another root. Counts where the cross-signature leads to a root that is trusted there.
+package nonisolated struct WireIntroduceRoot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Self-signed, PEM.
+  package var root: String = String()
+
+  /// The new root's name and key, signed by a root that was there before. PEM.
+  package var bridge: String = String()
+
+  /// Certificates are to be signed under it at once, and not only when they are due.
+  package var hurries: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 39. A root is not trusted any more.
+package nonisolated struct WireRetireRoot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// SHA-256 of its certificate in DER.
+  package var fingerprint: Data = Data()
+
+  /// That of the root that says so, and that root's signature.
+  package var signer: Data = Data()
+
+  package var signature: Data = Data()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2205,7 +2248,7 @@ nonisolated extension WireCatalogDocument: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Revoke"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0\u{1}keys\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2221,6 +2264,7 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificatesBeforeMilliseconds) }()
       case 7: try { try decoder.decodeRepeatedStringField(value: &self.serials) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.revocationList) }()
+      case 9: try { try decoder.decodeRepeatedBytesField(value: &self.keys) }()
       default: break
       }
     }
@@ -2251,6 +2295,9 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if !self.revocationList.isEmpty {
       try visitor.visitSingularStringField(value: self.revocationList, fieldNumber: 8)
     }
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.keys, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2263,6 +2310,7 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.certificatesBeforeMilliseconds != rhs.certificatesBeforeMilliseconds {return false}
     if lhs.serials != rhs.serials {return false}
     if lhs.revocationList != rhs.revocationList {return false}
+    if lhs.keys != rhs.keys {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2372,6 +2420,86 @@ nonisolated extension WireJournalAnchor: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.sequence != rhs.sequence {return false}
     if lhs.hash != rhs.hash {return false}
     if lhs.timeMilliseconds != rhs.timeMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireIntroduceRoot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".IntroduceRoot"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}root\0\u{1}bridge\0\u{1}hurries\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.root) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bridge) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.hurries) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.root.isEmpty {
+      try visitor.visitSingularStringField(value: self.root, fieldNumber: 1)
+    }
+    if !self.bridge.isEmpty {
+      try visitor.visitSingularStringField(value: self.bridge, fieldNumber: 2)
+    }
+    if self.hurries != false {
+      try visitor.visitSingularBoolField(value: self.hurries, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireIntroduceRoot, rhs: WireIntroduceRoot) -> Bool {
+    if lhs.root != rhs.root {return false}
+    if lhs.bridge != rhs.bridge {return false}
+    if lhs.hurries != rhs.hurries {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRetireRoot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RetireRoot"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fingerprint\0\u{1}signer\0\u{1}signature\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.fingerprint) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.signer) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.fingerprint.isEmpty {
+      try visitor.visitSingularBytesField(value: self.fingerprint, fieldNumber: 1)
+    }
+    if !self.signer.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signer, fieldNumber: 2)
+    }
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRetireRoot, rhs: WireRetireRoot) -> Bool {
+    if lhs.fingerprint != rhs.fingerprint {return false}
+    if lhs.signer != rhs.signer {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -29,7 +29,7 @@ extension APIServices {
                 return ReplicaID(value)
             }
             let site = try readSite(wish.site, "site")
-            let author = try await revokingAuthor(wish.name)
+            let author = try await administrator(wish.name)
             let records = try await node.revoke(
                 RevocationWish(site: site, replica: replica, after: wish.after, reason: wish.reason), by: author,
                 keys: KeyFolder(reader.folder))
@@ -74,7 +74,8 @@ extension APIServices {
         TokenList(try await read { try reader.enrolments() }, now: NodeClock.system())
     }
 
-    private func revokingAuthor(_ name: String?) async throws -> Author {
+    /// Who does what only an administrator does; nil: the node itself.
+    func administrator(_ name: String?) async throws -> Author {
         guard let name, !name.allSatisfy(\.isWhitespace) else { return await node.systemAuthor }
         return try author(Actor(name: name, role: Role.admin.apiName))
     }
