@@ -158,15 +158,27 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "CNGHTTP2", .product(name: "NIOCore", package: "swift-nio"),
+                "Transport", "CNGHTTP2", "TestSupport", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/FaultVFS", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Replication", "Tickets", "Transport", "Node", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["Replication", "Tickets", "FuzzTargets", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Replication", "Tickets", "Store", "TestSupport",
+                "Replication", "Tickets", "Store", "TestSupport", "FaultVFS",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
@@ -196,3 +208,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings a `main` of its own, so this is built by itself: see Deploy/fuzz.sh.
+if Context.environment["BANJIE_FUZZER"] != nil {
+    package.products.append(.executable(name: "banjie-fuzz", targets: ["Fuzzer"]))
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: settings))
+}

@@ -17,7 +17,17 @@ echo "== build"
 swift build --build-tests
 
 echo "== test"
-swift test --skip-build --skip SimulationTests
+# A test that hangs is a failure, and one that says so.
+test_seconds_max=1200
+timeout "$test_seconds_max" swift test --skip-build --skip 'ProcessTests|SimulationTests' || {
+    status=$?
+    [ "$status" -ne 124 ] || echo "check.sh: the tests did not end within $test_seconds_max s: the last line above is of one that had begun" >&2
+    exit "$status"
+}
 
 echo "== simulation"
-swift test --skip-build --filter SimulationTests
+timeout 300 swift test --skip-build --filter SimulationTests
+
+echo "== scenarios of processes"
+# By themselves, since they measure: nodes that are processes, strangers with other people's tools, a stolen laptop.
+timeout 120 swift test --skip-build --filter ProcessTests

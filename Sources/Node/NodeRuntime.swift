@@ -25,6 +25,7 @@ extension SyncNode {
             folder, patienceMilliseconds: patienceMilliseconds,
             context: StoreContext(now: clock.now(), catalog: catalog, progress: { progress.update($0, of: $1) }))
         progress.finish()
+        try ConfigurationJournal.note(folder, catalog: catalog, writer: opened.writer, now: clock.now())
         return try SyncNode(
             writer: opened.writer, catalog: catalog, clock: clock, logger: logger,
             certificateFingerprint: {
@@ -50,8 +51,12 @@ package final class NodeRuntime: Service, RuntimeControl {
     private let up = Mutex(false)
     private let recovery = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     private let isRecovering = Mutex(false)
+    /// What the listeners have taken up last.
+    private let trusted = Mutex<Trusted?>(nil)
     /// The listener of the sync, while it runs.
     private let syncServer = Mutex<HTTP2Server?>(nil)
+    /// That of enrolment.
+    private let enrolmentServer = Mutex<HTTP2Server?>(nil)
 
     /// Opens the folder. - Throws: what `SyncNode.open` throws.
     /// - Parameter patienceMilliseconds: how long this thread waits for a folder that is held.
@@ -100,10 +105,12 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     package func run() async throws {
+        await node.writeProjection()
+        _ = try await rootKeeper.refresh(now: NodeClock.system())
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
             logger.notice("the certificate has been renewed")
+            try await journalOwnRenewal()
         }
-        await node.writeProjection()
         await node.scrubErasedSoon()
         do {
             try await serve()
@@ -115,8 +122,13 @@ package final class NodeRuntime: Service, RuntimeControl {
     }
 
     private func serve() async throws {
+        let present = try Trusted(keys)
+        trusted.withLock { $0 = present }
         // The listener's handler holds this node.
-        defer { syncServer.withLock { $0 = nil } }
+        defer {
+            syncServer.withLock { $0 = nil }
+            enrolmentServer.withLock { $0 = nil }
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.listen {
                 let server = HTTP2Server(
@@ -131,12 +143,14 @@ package final class NodeRuntime: Service, RuntimeControl {
                 let (node, folder, logger) = (node, folder, logger)
                 let server = HTTP2Server(
                     address: address, tls: try keys.enrolmentContext(), limits: .browser, logger: logger
-                ) { stream, _ in
-                    await Enrolment.serve(stream, node: node, folder: folder, logger: logger)
+                ) { stream, peer in
+                    await Enrolment.serve(
+                        stream, from: peer.remoteAddress, node: node, folder: folder, logger: logger)
                 }
                 group.addTask { try await server.run() }
                 let port = try await server.port
                 bound.withLock { $0.enrolment = "\(configuration.advertisedHost):\(port)" }
+                enrolmentServer.withLock { $0 = server }
             }
             try await startLocal(&group)
             if let parent = node.identity.parent {
@@ -144,11 +158,15 @@ package final class NodeRuntime: Service, RuntimeControl {
                 group.addTask { await self.supervisor.dial(parent, role: .parent, addresses: addresses) }
                 group.addTask { await self.watchCertificate(towards: parent) }
             }
+            if !configuration.siblings.isEmpty, !keys.exists(.authorityKey) {
+                group.addTask { await self.watchCertificate(towards: self.node.identity.site) }
+            }
             for address in configuration.siblings {
                 let site = node.identity.site
                 group.addTask { await self.supervisor.dial(site, role: .sibling, addresses: [address]) }
             }
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
+            group.addTask { await JournalKeeper(node: self.node, logger: self.logger).run() }
             group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
             group.addTask { await self.stopOnShutdown() }
             group.addTask { await self.watchAlarms() }
@@ -156,6 +174,10 @@ package final class NodeRuntime: Service, RuntimeControl {
             node.revocations.onChange { change.yield() }
             change.yield()
             group.addTask { for await _ in changes { await self.enforceRevocations() } }
+            let (rootChanges, rootChange) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            node.roots.onChange { rootChange.yield() }
+            rootChange.yield()
+            group.addTask { for await _ in rootChanges { await self.followRoots() } }
             await node.onRecovery { [weak self] in self?.reopen() }
             group.addTask { await self.waitForRecovery() }
             up.withLock { $0 = true }
@@ -230,6 +252,46 @@ package final class NodeRuntime: Service, RuntimeControl {
         server?.closeConnections { $0.certificate.map(revoked.includes) == true }
     }
 
+    private var rootKeeper: RootKeeper { RootKeeper(node: node, keys: keys, logger: logger) }
+
+    /// What a listener goes by.
+    private struct Trusted: Hashable {
+        /// Fingerprints of the roots, and of this node's own certificate.
+        var roots: [String]
+        var own: String
+
+        init(_ keys: KeyFolder) throws {
+            roots = try PeerCertificate.chain(pem: keys.read(.root)).map(\.fingerprint)
+            own = try keys.certificate().fingerprint
+        }
+    }
+
+    /// Takes up what the log says of roots: handshakes are judged by them from now on, and what is to be signed anew is.
+    private func followRoots() async {
+        do {
+            _ = try await rootKeeper.refresh(now: NodeClock.system())
+            let present = try Trusted(keys)
+            let former = trusted.withLock { trusted in
+                defer { trusted = present }
+                return trusted
+            }
+            // Handshakes under way are cut by it.
+            if let former, former != present {
+                try syncServer.withLock { $0 }?.replaceTLS(keys.serverContext())
+                try enrolmentServer.withLock { $0 }?.replaceTLS(keys.enrolmentContext())
+            }
+            if let former, former.roots.contains(where: { !present.roots.contains($0) }) {
+                await supervisor.endAll("a root has been retired")
+            } else if let issuer = node.identity.parent ?? (keys.exists(.authorityKey) ? nil : node.identity.site) {
+                try await supervisor.redialIfRenewalIsDue(issuer)
+            }
+            // Lists that the new root has signed count from now on.
+            if let former, former.roots != present.roots { await enforceRevocations() }
+        } catch {
+            logger.error("the province's roots cannot be taken up", metadata: ["error": "\(error)"])
+        }
+    }
+
     private static let certificateLookSeconds = 3_600
 
     private func watchCertificate(towards parent: SiteCode) async {
@@ -262,8 +324,9 @@ package final class NodeRuntime: Service, RuntimeControl {
             try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
             guard !Task.isCancelled else { return }
             do {
-                _ = try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site)
+                if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) { try await journalOwnRenewal() }
                 server.replaceTLS(try keys.serverContext())
+                try enrolmentServer.withLock { $0 }?.replaceTLS(keys.enrolmentContext())
             } catch {
                 logger.error("the certificate cannot be read", metadata: ["error": "\(error)"])
             }
@@ -283,13 +346,19 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
         if let certificate = peer.certificate, let refusal = refusal(certificate, stream.requestHead.path) {
             logger.warning("a peer was refused", metadata: ["peer": "\(site)", "reason": "\(refusal)"])
+            await node.journalBounded(
+                JournalDraft(
+                    .certificateRefused, by: JournalActor(name: "\(site)", origin: peer.remoteAddress), on: "\(site)",
+                    "fingerprint=\(certificate.fingerprint) reason=\(refusal)"))
             try? stream.respond(HTTP2ResponseHead(status: 403), body: ByteBuffer(string: refusal))
             return
         }
         switch (stream.requestHead.method, stream.requestHead.path) {
         case ("POST", SyncRoute.path):
             await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
-        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri)
+        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri, from: peer.remoteAddress, Renewal.answer)
+        case ("POST", SyncRoute.renewAuthorityPath):
+            await renew(stream, for: uri, from: peer.remoteAddress, AuthorityRenewal.answer)
         default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
         }
     }
@@ -301,14 +370,30 @@ package final class NodeRuntime: Service, RuntimeControl {
         return "the certificate has expired: it may be renewed for a while, and opens nothing else"
     }
 
-    private func renew(_ stream: HTTP2Stream, for uri: NodeURI) async {
+    private func renew(
+        _ stream: HTTP2Stream, for uri: NodeURI, from address: String,
+        _ answer: (String, NodeURI, KeyFolder, SiteCode) throws -> String
+    ) async {
+        let actor = JournalActor(name: uri.host, origin: address)
         do {
             let request = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
-            let chain = try Renewal.answer(request, from: uri, keys: keys, site: node.identity.site)
+            let chain = try answer(request, uri, keys, node.identity.site)
+            let fingerprint = try PeerCertificate(pem: chain).fingerprint
+            try await node.journal(
+                JournalDraft(.certificateRenewed, by: actor, on: uri.host, "fingerprint=\(fingerprint)"))
             try stream.respond(HTTP2ResponseHead(status: 200), body: ByteBuffer(string: chain))
         } catch {
+            await node.journalBounded(
+                JournalDraft(.certificateRefused, by: actor, on: uri.host, "renewal reason=\(error)"))
             try? stream.respond(HTTP2ResponseHead(status: 422), body: ByteBuffer(string: "\(error)"))
         }
+    }
+
+    private func journalOwnRenewal() async throws {
+        let fingerprint = try keys.certificate().fingerprint
+        try await node.journal(
+            JournalDraft(
+                .ownCertificateRenewed, by: .node, on: "\(node.identity.site)", "fingerprint=\(fingerprint)"))
     }
 }
 

@@ -73,6 +73,15 @@ package struct EntityID: Hashable, Comparable, Sendable, CustomStringConvertible
         self.init(type: .replica, high: replica.rawValue, low: 0)
     }
 
+    /// What an incarnation says of its own journal: apart from its announcement, since only those above get it.
+    package init(journalOf replica: ReplicaID) {
+        self.init(type: .replica, high: replica.rawValue, low: Self.journalHalf)
+    }
+
+    private static let journalHalf: UInt64 = 1
+
+    package var isJournal: Bool { type == .replica && low == Self.journalHalf }
+
     /// `<type digit>-<32 hexadecimal digits>`: the form used in addresses and on the command line.
     package var description: String {
         "\(type.rawValue)-\(ReplicaID(high))\(ReplicaID(low))"

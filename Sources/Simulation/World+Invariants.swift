@@ -113,7 +113,8 @@ extension World {
             return "\(parent.name) \(found) \(dot) of \(child.name)"
         }
         for (id, entity) in parent.log.entities {
-            guard id.type != .ticket || isSibling || entity.sites.includesAny(within: child.site) else {
+            guard (id.type != .ticket && !id.isJournal) || isSibling || entity.sites.includesAny(within: child.site)
+            else {
                 if child.log.entities[id] != nil { return "\(child.name) has \(id), which is not in its scope" }
                 continue
             }

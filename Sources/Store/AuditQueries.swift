@@ -66,7 +66,7 @@ struct AuditScan {
             """
                 + (peer.record.role == .child
                     ? """
-                     AND (e.type IN (2, 3, 4) OR EXISTS (
+                     AND (\(Scope.condition) OR EXISTS (
                         SELECT 1 FROM member m WHERE m.site = ?7 AND m.entity = e.id))
                     """ : "") + " ORDER BY e.type, e.high, e.low")
         if peer.record.role == .child { rows.bind(7, peer.record.site.rawValue) }

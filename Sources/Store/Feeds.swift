@@ -231,7 +231,7 @@ final class ScopeCheck {
     }
 
     func contains(_ entity: EntityID) throws -> Bool {
-        if Scope.isForEveryone(entity.type) { return true }
+        if Scope.isForEveryone(entity) { return true }
         if let answer = known[entity] { return answer }
         find.bind(entity)
         find.bind(4, site.rawValue)

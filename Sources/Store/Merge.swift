@@ -48,6 +48,8 @@ package struct MergeResult: Sendable {
     package var parkedCount = 0
     /// A revocation is among the operations, or has come into force with them.
     package var hasRevocations = false
+    /// Something was said of the province's roots.
+    package var hasRoots = false
     /// Keys that were held and are erased.
     package var erasedCount = 0
     package var lastArrival: Int64 = 0
@@ -175,6 +177,8 @@ struct Merge: ~Copyable {
             try takeUpParked(of: replica)
         } else if operation.kind == Kind.revoke.operationKind {
             try note(revocationAt: arrival)
+        } else if operation.entity == .trustRoots {
+            result.hasRoots = true
         }
     }
 
@@ -278,7 +282,7 @@ struct Merge: ~Copyable {
         _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
         guard !cache.children.isEmpty else { return }
-        if !Scope.isForEveryone(operation.entity.type), work.ticket.siteCount != work.siteCount {
+        if !Scope.isForEveryone(operation.entity), work.ticket.siteCount != work.siteCount {
             work.siteCount = work.ticket.siteCount
             for (index, child) in cache.children.enumerated() where !work.members.contains(index) {
                 guard work.ticket.isLetIn(within: child.site), !PlantedBug.scopeEntryMissed.isActive else { continue }
@@ -293,7 +297,7 @@ struct Merge: ~Copyable {
         }
         for (index, child) in cache.children.enumerated() where child !== source {
             guard
-                Scope.isForEveryone(operation.entity.type) || work.members.contains(index)
+                Scope.isForEveryone(operation.entity) || work.members.contains(index)
                     || PlantedBug.childGetsEverything.isActive
             else { continue }
             if PlantedBug.feedRowSkipped.isActive, index == cache.children.count - 1, arrival % 7 == 0 { continue }

@@ -16,6 +16,15 @@ enum Origin {
         }
         if operation.kind == Kind.revoke.operationKind {
             if let doubt = doubt(ofRevocation: operation, siteOf: siteOf) { return doubt }
+        } else if operation.kind == Kind.journalAnchor.operationKind {
+            guard operation.entity == EntityID(journalOf: operation.dot.replica) else {
+                return "it speaks of another incarnation's journal than that of the one that wrote it"
+            }
+        } else if operation.kind == Kind.introduceRoot.operationKind || operation.kind == Kind.retireRoot.operationKind
+        {
+            guard operation.entity == .trustRoots, operation.author.site.parent == nil else {
+                return "it speaks of the province's roots, and its author does not work there"
+            }
         } else if operation.entity.type == .replica {
             guard operation.kind == Kind.announce.operationKind,
                 operation.entity == EntityID(announcementOf: operation.dot.replica)

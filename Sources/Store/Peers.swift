@@ -309,10 +309,9 @@ extension StoreWriter {
         let insert = try BoundStatement(db, "INSERT OR IGNORE INTO member (site, entity) VALUES (?1, ?2)")
         insert.bind(1, site.rawValue)
         while try rows.step() {
-            guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(1))), !Scope.isForEveryone(type) else {
-                continue
-            }
+            guard let type = EntityType(rawValue: UInt8(clamping: rows.integer(1))) else { continue }
             let entity = EntityID(type: type, high: rows.unsigned(2), low: rows.unsigned(3))
+            guard !Scope.isForEveryone(entity) else { continue }
             guard let ticket = try? Ticket(decoding: rows.blob(4), id: entity) else {
                 throw StoreError.corruptState(entity: entity, reason: "undecodable")
             }
@@ -403,10 +402,15 @@ extension StoreWriter {
 /// Who takes part in what. Source: Protocols/sync.md §2.
 enum Scope {
     /// Numbers of the entities that every node has.
-    static let everyonesEntities = "SELECT id FROM entity WHERE type IN (2, 3, 4)"
+    static let everyonesEntities = "SELECT id FROM entity WHERE \(condition)"
 
-    static func isForEveryone(_ type: EntityType) -> Bool {
-        switch type {
+    /// The same of a row's columns `type` and `low`: all that are no tickets, but journals.
+    static let condition = "(type IN (2, 3) OR (type = 4 AND low = 0))"
+
+    static func isForEveryone(_ entity: EntityID) -> Bool {
+        switch entity.type {
+        // Anchors of journals are for those above their author.
+        case .replica where entity.isJournal: false
         // Of a customer there is only who asked that he be erased, by a name that says nothing.
         case .customer, .catalog, .replica: true
         case .ticket: false

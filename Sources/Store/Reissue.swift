@@ -111,7 +111,9 @@ enum Reissue {
         // What still waits from an earlier fork was written after these: they go before it.
         let first = try Int64.fetchOne(db, sql: "SELECT min(position) FROM reissue") ?? 1
         let insert = try BoundStatement(db, "INSERT INTO reissue VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-        for (index, stored) in taken.enumerated() where stored.operation.kind != Kind.announce.operationKind {
+        // A new incarnation announces itself, and anchors its journal anew.
+        let own = [Kind.announce.operationKind, Kind.journalAnchor.operationKind]
+        for (index, stored) in taken.enumerated() where !own.contains(stored.operation.kind) {
             let operation = stored.operation
             insert.bind(1, first - Int64(taken.count) + Int64(index))
             insert.bind(2, operation.dot.replica.rawValue)

@@ -7,15 +7,16 @@ internal import GRDB
 enum Schema {
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1 log, projection, feeds") { db in
+        migrator.registerMigration("1") { db in
             try db.execute(sql: log)
             try db.execute(sql: projection)
             try db.execute(sql: feeds)
             try db.execute(sql: search)
             try db.execute(sql: node)
+            try db.execute(sql: revocation)
+            try db.execute(sql: PersonalKeySchema.tables)
+            try db.execute(sql: JournalSchema.tables)
         }
-        migrator.registerMigration("revocation") { db in try db.execute(sql: revocation) }
-        migrator.registerMigration("personal keys") { db in try db.execute(sql: PersonalKeySchema.tables) }
         return migrator
     }()
 

@@ -137,7 +137,7 @@ package enum SearchText {
         case .separateTwins(let separate): [separate.reason]
         case .tag(let tag): [tag.tag]
         case .delivered, .accept, .acknowledgeChase, .untag, .watch, .announce, .catalogDocument, .revoke,
-            .confirmErasure:
+            .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
             []
         case .proposeErasure(let proposal): [proposal.reason]
         }

@@ -29,6 +29,8 @@ package final class StoreWriter {
     private var unreported = MergeResult()
     /// Of the machine; goes into the epoch file.
     let machine: ContentHash?
+    /// Entries that go into the journal with the next transaction that has a result to be told.
+    var recorder: Recorder?
     /// What the epoch file says; nil before the first time.
     var savedEpoch: Epoch?
 
@@ -180,6 +182,7 @@ package final class StoreWriter {
             let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
             try db.inTransaction(.immediate) {
                 value = try body(db, current)
+                if let value { try record(value, db) }
                 return .commit
             }
             kept = current

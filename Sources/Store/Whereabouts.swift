@@ -102,7 +102,7 @@ extension StoreReader {
     private static func takesPart(
         _ peer: PeerRecord, in entity: Int64, _ type: EntityType, _ db: Database
     ) throws -> Bool {
-        guard peer.role == .child, !Scope.isForEveryone(type) else { return true }
+        guard peer.role == .child, type == .ticket else { return true }
         return try Bool.fetchOne(
             db, sql: "SELECT EXISTS (SELECT 1 FROM member WHERE site = ? AND entity = ?)",
             arguments: [peer.site.rawValue, entity]) ?? false

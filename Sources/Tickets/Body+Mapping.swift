@@ -47,7 +47,7 @@ extension Body {
             body.proposal = dots(body.proposal)
             return .confirmErasure(body)
         case .feedback, .close, .reopen, .note, .tag, .untag, .watch, .announce, .catalogDocument,
-            .revoke, .proposeErasure:
+            .revoke, .proposeErasure, .journalAnchor, .introduceRoot, .retireRoot:
             return self
         }
     }

@@ -102,6 +102,9 @@ package enum Body: Hashable, Sendable {
     case revoke(RevokeBody)
     case proposeErasure(ProposeErasureBody)
     case confirmErasure(ConfirmErasureBody)
+    case journalAnchor(JournalAnchorBody)
+    case introduceRoot(IntroduceRootBody)
+    case retireRoot(RetireRootBody)
 
     package init(decoding operation: Operation) throws(BodyFailure) {
         try self.init(kind: operation.kind, bytes: operation.body)
@@ -135,6 +138,9 @@ package enum Body: Hashable, Sendable {
             case .revoke: .revoke(try RevokeBody(serialized: bytes))
             case .proposeErasure: .proposeErasure(try ProposeErasureBody(serialized: bytes))
             case .confirmErasure: .confirmErasure(try ConfirmErasureBody(serialized: bytes))
+            case .journalAnchor: .journalAnchor(try JournalAnchorBody(serialized: bytes))
+            case .introduceRoot: .introduceRoot(try IntroduceRootBody(serialized: bytes))
+            case .retireRoot: .retireRoot(try RetireRootBody(serialized: bytes))
             }
     }
 
@@ -170,6 +176,9 @@ package enum Body: Hashable, Sendable {
         case .revoke(let body): body
         case .proposeErasure(let body): body
         case .confirmErasure(let body): body
+        case .journalAnchor(let body): body
+        case .introduceRoot(let body): body
+        case .retireRoot(let body): body
         }
     }
 }

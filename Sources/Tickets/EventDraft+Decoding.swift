@@ -43,7 +43,7 @@ extension EventDraft {
             case .watch: try read(WatchBody.self, operation)
             case .proposeErasure: try read(ProposeErasureBody.self, operation)
             case .confirmErasure: try read(ConfirmErasureBody.self, operation)
-            case .announce, .catalogDocument, .revoke: isOpaque = true
+            case .announce, .catalogDocument, .revoke, .journalAnchor, .introduceRoot, .retireRoot: isOpaque = true
             }
         } catch {
             self = EventDraft()

@@ -28,6 +28,9 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     case revoke = 32
     case proposeErasure = 33
     case confirmErasure = 34
+    case journalAnchor = 35
+    case introduceRoot = 38
+    case retireRoot = 39
 
     /// Nil for a number that this version does not know.
     package init?(_ kind: OperationKind) {
@@ -39,8 +42,8 @@ package enum Kind: UInt16, Sendable, CaseIterable {
     /// The types of entity that operations of this kind belong to.
     package var entityTypes: Set<EntityType> {
         switch self {
-        case .announce, .revoke: [.replica]
-        case .catalogDocument: [.catalog]
+        case .announce, .revoke, .journalAnchor: [.replica]
+        case .catalogDocument, .introduceRoot, .retireRoot: [.catalog]
         case .proposeErasure, .confirmErasure: [.customer, .ticket]
         case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
             .acknowledgeChase, .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch:
@@ -53,7 +56,8 @@ package enum Kind: UInt16, Sendable, CaseIterable {
         switch self {
         case .open, .transfer, .close, .reopen, .settle, .announce, .revoke: true
         case .setField, .delivered, .accept, .reply, .feedback, .chase, .acknowledgeChase, .answerChase, .note,
-            .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument, .proposeErasure, .confirmErasure:
+            .joinTwins, .separateTwins, .tag, .untag, .watch, .catalogDocument, .proposeErasure, .confirmErasure,
+            .journalAnchor, .introduceRoot, .retireRoot:
             false
         }
     }

@@ -26,7 +26,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
         var pending: (@Sendable (HTTP2Link) -> Void)?
     }
 
-    /// Where the peer is, without its port.
+    /// Under what its connections are counted: see `PeerHost`.
     let host: String
     private let channel: any Channel
     private let registry: ConnectionRegistry
@@ -37,7 +37,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
     private let continuation: AsyncStream<(HTTP2Stream, ConnectionPeer)>.Continuation
 
     init(channel: any Channel, registry: ConnectionRegistry, logger: Logger, refusals: RefusalLog) {
-        host = channel.remoteAddress?.ipAddress ?? "unix"
+        host = channel.remoteAddress?.ipAddress.map(PeerHost.key) ?? "unix"
         self.channel = channel
         self.registry = registry
         self.logger = logger

@@ -16,6 +16,8 @@ package struct TransportLimits: Sendable, Equatable {
     package var idleMilliseconds: Int64 = 120_000
     /// What a shutdown waits for running streams before it cuts them.
     package var shutdownMilliseconds: Int64 = 10_000
+    /// From a peer's first SETTINGS to its first request; 0 for peers that have shown who they are.
+    package var firstRequestMilliseconds: Int64 = 0
     /// Live connections of one listener.
     package var connectionsMax = 2_048
     /// Of these, the ones whose TLS handshake or HTTP/2 preface is not complete.
@@ -69,6 +71,7 @@ package struct TransportLimits: Sendable, Equatable {
     package static let browser: TransportLimits = {
         var limits = TransportLimits()
         limits.bodyMilliseconds = 60_000
+        limits.firstRequestMilliseconds = 15_000
         limits.stallMilliseconds = 60_000
         limits.connectionsMax = 512
         limits.handshakesMax = 128

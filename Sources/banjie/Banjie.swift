@@ -12,7 +12,8 @@ struct Banjie: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, StatusCommand.self, TicketCommands.self, SyncCommands.self,
             PeerCommands.self, ParkedCommands.self, OfficeCommands.self, CustomerCommands.self,
-            AssessCommands.self, ConflictCommands.self, UserCommands.self, EnrolCommands.self, DoctorCommand.self,
+            AssessCommands.self, ConflictCommands.self, AuditCommands.self, UserCommands.self, EnrolCommands.self,
+            DoctorCommand.self,
             RebuildCommand.self, ScrubCommand.self, BackupCommands.self, ImportCommand.self,
         ])
 }

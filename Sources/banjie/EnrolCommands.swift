@@ -5,7 +5,8 @@ import Store
 
 struct EnrolCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "enrol", abstract: say("新办公点入网", "New offices"), subcommands: [TokenCommands.self])
+        commandName: "enrol", abstract: say("新办公点入网", "New offices"),
+        subcommands: [TokenCommands.self, RootCommands.self])
 }
 
 struct TokenCommands: AsyncParsableCommand {

@@ -102,35 +102,6 @@ struct PeersReplicas: AsyncParsableCommand {
     }
 }
 
-struct ParkedVoid: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "void",
-        abstract: say("丢弃暂存的操作，且不再暂存", "Throw parked operations away for good: they are not parked again"),
-        discussion: examples("banjie parked void 00000000000000a1:42", "banjie parked void --all"))
-
-    @Argument(help: hint("操作标识 副本:序号", "The operation, REPLICA:SEQUENCE"))
-    var dot: String?
-
-    @Flag(help: hint("全部丢弃", "All of them"))
-    var all = false
-
-    @OptionGroup var options: GlobalOptions
-
-    func validate() throws {
-        guard (dot != nil) != all else {
-            throw ValidationError(say("给出一条操作，或 --all", "name an operation, or --all"))
-        }
-    }
-
-    func run() async throws {
-        try await Session.withNode(options) { session, client in
-            let report: ReleaseReport = try await client.post("/api/v1/parked/void", ReleaseRequest(dot: dot))
-            try session.show(report) { $0.textOfVoid(session.presentation) }
-            return .success
-        }
-    }
-}
-
 struct TokenListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: say("列出令牌：办公点、到期、使用情况", "Tokens: site, expiry, when and by whom they were used"),

@@ -5,7 +5,7 @@ import Tickets
 @Suite("Mapping files")
 struct MappingTests {
     private func mapping(_ text: String) throws -> ImportMapping {
-        try ImportMapping(YAMLReader(path: "m.yaml", text: text), path: "m.yaml")
+        try ImportMapping(path: "m.yaml", text: text)
     }
 
     private static let start = """

@@ -9,7 +9,7 @@ struct PlannerTests {
         _ text: String, site: String = "hz.zj", mapping: String = SampleLog.mapping,
         options: ImportOptions = ImportOptions()
     ) throws -> ImportPlan {
-        let mapping = try ImportMapping(YAMLReader(path: "m.yaml", text: mapping), path: "m.yaml")
+        let mapping = try ImportMapping(path: "m.yaml", text: mapping)
         let table = try CSVTable(path: "log.csv", bytes: Array(text.utf8), separator: ",")
         return try ImportPlanner(
             mapping, table: table, options: options, site: SiteCode(validated: site), key: ImportOffice.key

@@ -120,6 +120,17 @@ import Transport
         #expect(try await !codes(api).contains(.backupOld))
     }
 
+    @Test("with less than five percent free doctor says that the node is read-only, and what makes it write again")
+    func readOnly() async throws {
+        let api = try await certified()
+        api.node.disk.measure { DiskGuard.freePercentMin - 0.1 }
+        let report = try await report(api)
+        #expect(report.findings.map(\.code) == [.diskLow])
+        #expect(report.findings[0].message.contains("read-only") && report.findings[0].next.contains("writes again"))
+        api.node.disk.measure { DiskGuard.freePercentMin }
+        #expect(try await codes(api).isEmpty)
+    }
+
     @Test("a check that fails is a finding, and the others are made all the same")
     func failing() async throws {
         let api = try await certified()

@@ -2,6 +2,7 @@ import Foundation
 import Node
 import Replication
 import Store
+import TestSupport
 import Testing
 import Tickets
 

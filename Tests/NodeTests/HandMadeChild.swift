@@ -84,6 +84,11 @@ struct HandMadeChild {
             OutgoingBatch(start: start, end: end, operations: operations, remaining: 0), coding: .zstd)
     }
 
+    /// The parent's next message; nil once it has ended the stream.
+    func next() async throws -> SyncMessage? {
+        try await incoming.next()
+    }
+
     /// Reads on to the parent's goodbye.
     func goodbye() async throws -> (code: ByeCode, reason: String)? {
         while let message = try await incoming.next() {

@@ -3,6 +3,7 @@ import Logging
 import Node
 import Replication
 import Store
+import TestSupport
 import Testing
 import Tickets
 import Transport
@@ -130,24 +131,6 @@ final class Province {
 }
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-/// Waits for what other tasks bring about, by polling; ends as soon as it holds.
-func eventually(
-    _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
-) async throws {
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(seconds)
-    while try await !condition() {
-        guard clock.now < end else { throw Timeout(what: what) }
-        // The thread goes to what is waited for.
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
-
-struct Timeout: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "did not come about in time: \(what)" }
-}
 
 func agent(at site: SiteCode, department: String = "service", name: String = "小王") -> Author {
     Author(

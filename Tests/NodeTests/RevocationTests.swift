@@ -3,6 +3,7 @@ import NIOCore
 import Node
 import Replication
 import Store
+import TestSupport
 import Testing
 import Tickets
 import Transport
@@ -31,6 +32,11 @@ import Transport
         _ wish: RevocationWish, at office: Province.Office
     ) async throws -> [RevocationRecord] {
         try await office.node.revoke(wish, by: agent(at: office.site).asAdmin, keys: KeyFolder(office.folder))
+    }
+
+    private func journal(of office: Province.Office, _ action: JournalAction) throws -> [JournalEntry] {
+        try office.node.reader.journal(
+            AuditFilter(journalAction: action.rawValue), .earliestFirst, behind: nil, limit: 100)
     }
 
     private func link(of office: Province.Office) throws -> LinkTable.Status? {
@@ -193,6 +199,18 @@ import Transport
         try await eventually("it is connected") { try link(of: hz)?.isConnected == true }
         let certificate = try KeyFolder(hz.folder).certificate()
         #expect(certificate.notAfterMilliseconds > Int64(Date().timeIntervalSince1970 * 1_000))
+        // A region signs its own; a branch asks.
+        let own = try journal(of: hz, .ownCertificateRenewed)
+        #expect(own.map(\.detail) == ["fingerprint=\(certificate.fingerprint)"])
+        let xihu = try await province.add("xihu.hz.zj", starting: false)
+        try expire(xihu, days: 1, by: hz)
+        try await xihu.start()
+        try await eventually("the branch is connected") { try link(of: xihu)?.isConnected == true }
+        let renewed = try #require(try journal(of: hz, .certificateRenewed).first)
+        #expect(renewed.subject == "xihu.hz.zj" && renewed.origin.hasPrefix("127.0.0.1"))
+        #expect(renewed.detail == "fingerprint=\(try KeyFolder(xihu.folder).certificate().fingerprint)")
+        let refused = try journal(of: zj, .certificateRefused)
+        #expect(refused.count >= 2 && refused.allSatisfy { $0.subject == "hz.zj" && $0.actor == "hz.zj" })
         await province.stop()
     }
 
@@ -204,6 +222,7 @@ import Transport
         let nb = try await province.add("nb.zj", starting: false)
         try expire(nb, days: 31, by: zj)
         #expect(try await post("/renew", as: nb, to: zj) == 403)
+        #expect(try journal(of: zj, .certificateRefused).map(\.subject) == ["nb.zj"])
         try await eventually("the region is known") { try !zj.node.reader.replicas(of: hz.site).isEmpty }
         await hz.stop()
         _ = try await revoke(RevocationWish(site: hz.site, reason: "r"), at: zj)

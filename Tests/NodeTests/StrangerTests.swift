@@ -4,6 +4,7 @@ import Logging
 import Replication
 import Store
 import Synchronization
+import TestSupport
 import Testing
 import Tickets
 

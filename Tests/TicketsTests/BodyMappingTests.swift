@@ -48,6 +48,9 @@ import Tickets
                 site: site, replica: former.replica, lastSequence: 1, lastHash: .zero, reason: "r",
                 certificatesBefore: 0)),
         .proposeErasure(ProposeErasureBody(keys: [], reason: "r")),
+        .journalAnchor(JournalAnchorBody(sequence: 1, hash: .zero, time: 2)),
+        .introduceRoot(IntroduceRootBody(root: "r", bridge: "b")),
+        .retireRoot(RetireRootBody(fingerprint: [1], signer: [2], signature: [3])),
     ]
 
     private static func mapped(_ body: Body) -> Body {

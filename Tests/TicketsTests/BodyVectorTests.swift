@@ -57,6 +57,11 @@ import Tickets
         ("set a sealed text", .setField(SetFieldBody(field: .contact, value: .sealed(sealed("张三丰", .contact))))),
         ("propose an erasure", .proposeErasure(ProposeErasureBody(keys: [key.id], reason: "客户要求"))),
         ("confirm an erasure", .confirmErasure(ConfirmErasureBody(proposal: dot))),
+        (
+            "journal anchor",
+            .journalAnchor(
+                JournalAnchorBody(sequence: 7, hash: ContentHash(words: (1, 2, 3, 4)), time: 1_800_000_000_000))
+        ),
         ("dispatch", .transfer(TransferBody(custody: dot, variant: .dispatch, site: site, department: "NET"))),
         (
             "onward",
@@ -101,6 +106,19 @@ import Tickets
                     site: site, replica: dot.replica, lastSequence: 3,
                     lastHash: ContentHash(words: (1, 2, 3, 4)), reason: "笔记本被盗", certificatesBefore: 7,
                     serials: ["1f"], revocationList: "PEM"))
+        ),
+        (
+            "revokeKeys",
+            .revoke(
+                RevokeBody(
+                    site: site, replica: dot.replica, lastSequence: 0, lastHash: .zero, reason: "离职",
+                    certificatesBefore: 7, keys: [Array(0..<32)]))
+        ),
+        ("introduceRoot", .introduceRoot(IntroduceRootBody(root: "ROOT", bridge: "BRIDGE", hurries: true))),
+        (
+            "retireRoot",
+            .retireRoot(
+                RetireRootBody(fingerprint: Array(0..<32), signer: Array(32..<64), signature: [48, 1, 2]))
         ),
     ]
 

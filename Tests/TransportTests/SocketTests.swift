@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -16,7 +17,7 @@ struct Gate: Sendable {
     func pass() async { for await _ in stream {} }
 }
 
-@Suite("Refusals and ends over sockets", .timeLimit(.minutes(1)))
+@Suite("Refusals and ends over sockets", .timeLimit(.minutes(5)))
 struct SocketTests {
     let authority: TestAuthority
     init() throws { authority = try TestAuthority.shared.get() }
@@ -103,7 +104,7 @@ struct SocketTests {
             #expect(debug.contains("2 connections"))
             _ = try await first.ping()
             await second.close()
-            while server.connectionCount > 1 { await Task.yield() }
+            try await eventually("the second is gone") { server.connectionCount == 1 }
             let fourth = try await EchoTests.dial(server, authority.branch)
             _ = try await fourth.ping()
             await first.close()
@@ -180,7 +181,7 @@ struct SocketTests {
         await arrived.pass()
         await group.triggerGracefulShutdown()
         // The GOAWAY has arrived when the connection takes no more streams.
-        while (try? await connection.open(post, endStream: true)) != nil { await Task.yield() }
+        try await eventually("it takes no more streams") { (try? await connection.open(post, endStream: true)) == nil }
         mayGoOn.open()
         #expect(try await stream.responseHead.status == 200)
         #expect(String(buffer: try await stream.collect(bytesMax: 10)) == "late")
@@ -301,7 +302,7 @@ struct SocketTests {
         let server = try EchoTests.makeServer { stream, _ in
             try? stream.respond(HTTP2ResponseHead(status: 200))
             // Reads nothing and writes nothing until the stream is gone.
-            while !Task.isCancelled, !stream.core.withState({ $0.isClosed }) { await Task.yield() }
+            try? await eventually("the stream is gone") { stream.core.withState { $0.isClosed } }
         }
         try await withServer(server) { server in
             let connection = try await EchoTests.dial(server, authority.branch)

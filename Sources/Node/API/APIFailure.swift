@@ -20,6 +20,10 @@ package enum APIFailure: Error, Sendable, Hashable {
     /// What was asked for needs a running node.
     case notRunning
     case forbidden
+    /// Of telephone numbers.
+    case mayNotReveal(role: String)
+    case outOfScope(String)
+    case nothingToReveal(String)
     case noSuchRoute(String)
     /// The node's folder is owned by a process that does not answer on its socket.
     case unreachable(path: String, owner: String)
@@ -103,6 +107,8 @@ extension APIError {
             self.init(status: failure.status, code: "move", sentences: failure.phrase(language), language)
         case let failure as RevocationError:
             self.init(status: failure.status, code: "revocation", sentences: failure.phrase(language), language)
+        case let failure as RootError:
+            self.init(status: failure.status, code: "root", sentences: failure.phrase(language), language)
         case let problem as FileProblem:
             self.init(status: 422, code: "file", message: "\(problem)", next: ErrorTexts.correctFile(language))
         case let problem as ImportOptionProblem:
@@ -132,7 +138,8 @@ extension APIError {
         case .malformed(let field, _): self.field = field
         case .ambiguousNumber(_, let tickets): candidates = tickets
         case .unreadableBody, .bodyTooLarge, .noSuchTicket, .noSuchAccount, .noSuchPeer, .noSuchJob, .jobRunning,
-            .noSuchConflict, .notRunning, .forbidden, .noSuchRoute, .unreachable, .socketPathTooLong:
+            .noSuchConflict, .notRunning, .forbidden, .noSuchRoute, .unreachable, .socketPathTooLong,
+            .mayNotReveal, .outOfScope, .nothingToReveal:
             break
         }
     }

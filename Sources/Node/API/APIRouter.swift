@@ -24,6 +24,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addSyncRoutes(to: group)
     services.addAuditRoutes(to: group)
     services.addRevocationRoutes(to: group)
+    services.addRootRoutes(to: group)
     services.addHeadRoutes(to: group)
     services.addAssessmentRoutes(to: group)
     services.addAccountRoutes(to: group)
@@ -31,6 +32,7 @@ package func makeAPIRouter(node: SyncNode, runtime: (any RuntimeControl)?) -> Ro
     services.addImportRoutes(to: group)
     services.addBundleRoutes(to: group)
     services.addCustomerRoutes(to: group)
+    services.addJournalRoutes(to: group)
     return router
 }
 

@@ -32,7 +32,7 @@ package struct AdminSocket: Service {
                 await Self.turnAway(stream)
                 return
             }
-            await bridge.serve(stream, caller: .admin)
+            await bridge.serve(stream, caller: .admin, uid: peer.process?.uid)
         }
     }
 

@@ -39,10 +39,11 @@ extension APIFailure {
         switch self {
         case .malformed, .unreadableBody: 400
         case .bodyTooLarge: 413
-        case .noSuchTicket, .noSuchAccount, .noSuchPeer, .noSuchJob, .noSuchConflict, .noSuchRoute: 404
+        case .noSuchTicket, .noSuchAccount, .noSuchPeer, .noSuchJob, .noSuchConflict, .noSuchRoute, .nothingToReveal:
+            404
         case .ambiguousNumber, .jobRunning: 409
         case .notRunning, .unreachable: 503
-        case .forbidden: 403
+        case .forbidden, .mayNotReveal, .outOfScope: 403
         case .socketPathTooLong: 500
         }
     }
@@ -74,6 +75,19 @@ extension APIFailure {
             phrase = Phrase(
                 "\(site) 不是本节点的对端。请用 banjie sync status 查看。",
                 "\(site) is no peer of this node. See `banjie sync status`.")
+        case .mayNotReveal(let role):
+            phrase = Phrase(
+                "角色 \(role) 不能查看完整号码。请由处理该工单的坐席查看。",
+                "The role \(role) may not see numbers in full. Ask an agent who works on the ticket.")
+        case .outOfScope(let ticket):
+            phrase = Phrase(
+                "本办公点不参与工单 \(ticket)。请由参与的办公点查看。",
+                "This site takes no part in \(ticket). Ask a site that does.")
+        case .nothingToReveal(let ticket):
+            phrase = Phrase(
+                "工单 \(ticket) 在本节点没有可显示的号码。请核对是否已删除，或等待同步。",
+                "There is no number of \(ticket) to be shown here. See whether it was erased, or wait for the next sync."
+            )
         case .noSuchJob(let id):
             phrase = Phrase("没有任务 \(id)。请重新发起。", "There is no job \(id). Start it again.")
         case .jobRunning(let kind):

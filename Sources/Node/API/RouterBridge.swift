@@ -4,6 +4,7 @@ package import Hummingbird
 package import Logging
 internal import NIOCore
 package import Replication
+package import Store
 package import Transport
 
 /// Who asks: decided by the listener that the request came in on, never by the request itself.
@@ -19,10 +20,13 @@ package struct NodeRequestContext: RequestContext {
     package struct Source: RequestContextSource {
         package let logger: Logger
         package let caller: RequestCaller
+        /// Whom the journal names where nobody is logged in.
+        package let actor: JournalActor
 
-        package init(logger: Logger, caller: RequestCaller) {
+        package init(logger: Logger, caller: RequestCaller, actor: JournalActor) {
             self.logger = logger
             self.caller = caller
+            self.actor = actor
         }
     }
 
@@ -30,12 +34,19 @@ package struct NodeRequestContext: RequestContext {
     package let caller: RequestCaller
     /// The person logged in to the console, once the middleware has found one.
     package var account: ConsoleAccount?
+    private let source: JournalActor
     /// Language and session of a browser.
     var visit = ConsoleVisit()
 
     package init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
         caller = source.caller
+        self.source = source.actor
+    }
+
+    /// Who asks and from where, for the journal.
+    package var actor: JournalActor {
+        JournalActor(name: account?.name ?? source.name, origin: source.origin)
     }
 
     package var maxUploadSize: Int { RequestLimits.bodyBytesMax }
@@ -65,7 +76,8 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
     }
 
     /// Answers one stream of a listener.
-    package func serve(_ stream: HTTP2Stream, caller: RequestCaller) async {
+    /// - Parameter uid: of a local process.
+    package func serve(_ stream: HTTP2Stream, caller: RequestCaller, uid: UInt32? = nil) async {
         let head = stream.requestHead
         guard let method = HTTPRequest.Method(head.method) else {
             stream.reset(.protocolError)
@@ -80,7 +92,7 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
             head: HTTPRequest(
                 method: method, scheme: head.scheme, authority: head.authority, path: head.path, headerFields: fields),
             body: RequestBody(asyncSequence: stream.body))
-        let response = await respond(to: request, caller: caller)
+        let response = await respond(to: request, caller: caller, actor: Self.actor(caller, uid: uid))
         do {
             try stream.respond(
                 HTTP2ResponseHead(
@@ -113,8 +125,17 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
         return (response.status.code, await collector.storage.bytes)
     }
 
-    func respond(to request: Request, caller: RequestCaller) async -> Response {
-        let context = NodeRequestContext(source: .init(logger: logger, caller: caller))
+    private static func actor(_ caller: RequestCaller, uid: UInt32?) -> JournalActor {
+        switch (caller, uid) {
+        case (.browser(let address), _): JournalActor(name: "", origin: "console \(address)")
+        case (.admin, let uid?): JournalActor(name: LocalUser.name(uid), origin: "admin socket uid \(uid)")
+        case (.admin, nil): JournalActor(name: LocalUser.name(getuid()), origin: "folder uid \(getuid())")
+        }
+    }
+
+    func respond(to request: Request, caller: RequestCaller, actor: JournalActor? = nil) async -> Response {
+        let context = NodeRequestContext(
+            source: .init(logger: logger, caller: caller, actor: actor ?? Self.actor(caller, uid: nil)))
         do {
             return try await responder.respond(to: request, context: context)
         } catch let error as any HTTPResponseError {
@@ -127,6 +148,14 @@ package struct RouterBridge<Responder: HTTPResponder>: Sendable where Responder.
             logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
             return Response(status: .internalServerError)
         }
+    }
+}
+
+/// Names of this machine's users.
+enum LocalUser {
+    static func name(_ uid: UInt32) -> String {
+        if uid == getuid() { return NSUserName() }
+        return uid == 0 ? "root" : "uid \(uid)"
     }
 }
 

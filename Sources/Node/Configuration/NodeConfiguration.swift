@@ -36,7 +36,15 @@ package struct NodeConfiguration: Sendable, Hashable {
 
     /// - Throws: `FileProblem` with the line.
     package init(path: String) throws(FileProblem) {
-        let yaml = try YAMLReader(path: path)
+        try self.init(YAMLReader(path: path))
+    }
+
+    /// - Parameter text: of the file at `path`, which is named in problems and not read.
+    package init(path: String, text: String) throws(FileProblem) {
+        try self.init(YAMLReader(path: path, text: text))
+    }
+
+    private init(_ yaml: YAMLReader) throws(FileProblem) {
         try yaml.allow(Self.keys)
         name = try yaml.string("name") ?? name
         listen = try Self.address(yaml, "listen", default: listen)

@@ -6,6 +6,7 @@ enum ConsolePermission: Sendable, CaseIterable {
     case actOnTickets
     case readTimeliness
     case readSync
+    case readAudit
 
     func isGranted(to role: Role) -> Bool {
         switch (self, role) {
@@ -15,6 +16,8 @@ enum ConsolePermission: Sendable, CaseIterable {
             (.actOnTickets, .admin):
             true
         case (.actOnTickets, .assessor), (.actOnTickets, .auditor): false
+        case (.readAudit, .admin), (.readAudit, .auditor): true
+        case (.readAudit, .agent), (.readAudit, .dispatcher), (.readAudit, .supervisor), (.readAudit, .assessor): false
         case (.readTimeliness, .agent): false
         case (.readTimeliness, _): true
         case (.readSync, .admin), (.readSync, .supervisor): true

@@ -31,6 +31,7 @@ package func makeConsoleRouter(
     TicketPages(state: state).add(to: router)
     SyncPages(state: state).add(to: router)
     TimelinessPages(state: state).add(to: router)
+    AuditPages(state: state).add(to: router)
     return router
 }
 

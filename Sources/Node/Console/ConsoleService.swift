@@ -28,8 +28,8 @@ package final class ConsoleService: Service {
 
     package func run() async throws { try await server.run() }
 
-    /// The address without the port, which is another one for each connection.
+    /// The address without the port, which is another one for each connection; of an IPv6 address its network.
     static func host(of remoteAddress: String) -> String {
-        remoteAddress.lastIndex(of: ":").map { String(remoteAddress[..<$0]) } ?? remoteAddress
+        PeerHost.key(of: remoteAddress.lastIndex(of: ":").map { String(remoteAddress[..<$0]) } ?? remoteAddress)
     }
 }

@@ -20,6 +20,7 @@ struct ConsoleViews: Sendable {
         ("open", PackageResources.open_mustache), ("sync", PackageResources.sync_mustache),
         ("syncpanel", PackageResources.syncpanel_mustache), ("timeliness", PackageResources.timeliness_mustache),
         ("drill", PackageResources.drill_mustache), ("bar", PackageResources.bar_mustache),
+        ("audit", PackageResources.audit_mustache), ("auditrows", PackageResources.auditrows_mustache),
     ]
 
     init() {
@@ -109,6 +110,7 @@ struct ConsoleViews: Sendable {
         let all: [(String, String, ConsolePermission)] = [
             ("/queue", "nav_queue", .readTickets), ("/tickets/new", "nav_open", .actOnTickets),
             ("/timeliness", "nav_timeliness", .readTimeliness), ("/sync", "nav_sync", .readSync),
+            ("/audit", "nav_audit", .readAudit),
         ]
         return all.filter { $0.2.isGranted(to: role) }.map { ($0.0, $0.1) }
     }

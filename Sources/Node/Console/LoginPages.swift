@@ -22,7 +22,8 @@ struct LoginPages: Sendable {
         }
         router.post("login") { request, context in try await logIn(request, context) }
         router.post("logout") { request, context in
-            _ = try await context.form(request, nil)
+            let (session, _) = try await context.form(request, nil)
+            try await state.node.journal(JournalDraft(.logOut, by: context.actor, on: session.account.name))
             if let id = RequestCookies.value(SessionTable.cookieName, in: request) { state.sessions.end(id) }
             var response = Response.seeOther(ConsoleRoutes.login)
             response.headers[.setCookie] = Self.cookie("", lifetime: "; Max-Age=0")
@@ -37,10 +38,14 @@ struct LoginPages: Sendable {
         let password = fields["password"]
         guard !name.isEmpty, name.utf8.count <= ConsoleLimits.accountNameBytesMax,
             password.utf8.count <= ConsoleLimits.passwordBytesMax
-        else { return page(context, message: "login_wrong", name: "", status: .unauthorized) }
+        else {
+            await note(.logInFailed, name, address)
+            return page(context, message: "login_wrong", name: "", status: .unauthorized)
+        }
         if let wait = state.loginGuard.begin(account: name, address: address, now: state.monotonic()) {
             state.node.logger.warning(
                 "log-in locked", metadata: ["account": "\(name)", "remote": "\(address)"])
+            await note(.logInLocked, name, address)
             var response = page(context, message: "login_locked", name: name, status: .tooManyRequests)
             response.headers[HTTPField.Name("retry-after")!] = String(wait / 1_000 + 1)
             return response
@@ -52,8 +57,14 @@ struct LoginPages: Sendable {
         guard isRight, let account, account.role != .system else {
             state.node.logger.warning(
                 "log-in failed", metadata: ["account": "\(name)", "remote": "\(address)"])
+            await note(.logInFailed, name, address)
             return page(context, message: "login_wrong", name: name, status: .unauthorized)
         }
+        // Without its entry there is no session.
+        try await state.node.journal(
+            JournalDraft(
+                .logIn, by: JournalActor(name: account.name, origin: context.actor.origin), on: account.name,
+                "role=\(account.role.apiName)"))
         state.loginGuard.succeed(account: name, address: address)
         if let old = RequestCookies.value(SessionTable.cookieName, in: request) { state.sessions.end(old) }
         let id = state.sessions.begin(
@@ -63,6 +74,13 @@ struct LoginPages: Sendable {
         var response = Response.seeOther("/queue")
         response.headers[.setCookie] = Self.cookie(id)
         return response
+    }
+
+    /// - Parameter claimed: what was typed: of a telephone number in it the middle is hidden.
+    private func note(_ action: JournalAction, _ claimed: String, _ address: String) async {
+        let name = Masking.mask(String(claimed.prefix(ConsoleLimits.accountNameBytesMax)))
+        await state.node.journalBounded(
+            JournalDraft(action, by: JournalActor(name: "", origin: "console \(address)"), on: name))
     }
 
     private static func cookie(_ id: String, lifetime: String = "") -> String {

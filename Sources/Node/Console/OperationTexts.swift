@@ -85,7 +85,7 @@ struct OperationTexts {
         case .catalogDocument(let document): document.name
         case .revoke(let revoke): revoke.reason
         case .proposeErasure(let proposal): proposal.reason
-        case .delivered, .accept, .acknowledgeChase, .confirmErasure: ""
+        case .delivered, .accept, .acknowledgeChase, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot: ""
         }
     }
 

@@ -94,6 +94,10 @@ struct TicketModel {
     var done: String?
     var refusal: String?
     var mayAct = false
+    /// Telephone numbers can be shown in full, with a reason.
+    var mayReveal = false
+    var isRevealed = false
+    var revealed: [Fact] = []
 }
 
 /// Builds the model from a record; everything time-dependent is worked out for one instant.

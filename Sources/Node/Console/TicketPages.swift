@@ -30,6 +30,10 @@ struct TicketPages: Sendable {
             let (session, fields) = try await context.form(request, .actOnTickets)
             return try await act(context, session, try id(context), fields)
         }
+        router.post("tickets/:id/reveal") { request, context in
+            let (session, fields) = try await context.form(request, .actOnTickets)
+            return try await reveal(context, session, try id(context), fields)
+        }
     }
 
     private func id(_ context: NodeRequestContext) throws -> EntityID {
@@ -58,9 +62,29 @@ struct TicketPages: Sendable {
         }
     }
 
+    /// The page with its telephone numbers in full, once: another look needs another reason.
+    private func reveal(
+        _ context: NodeRequestContext, _ session: ConsoleSession, _ id: EntityID, _ fields: FormFields
+    ) async throws -> Response {
+        do {
+            let values = try await state.node.reveal(
+                id, reason: fields.text("reason") ?? "", by: state.author(session.account),
+                from: context.actor.origin)
+            return try await page(
+                context, session, id, draft: FormFields(), refusal: nil, done: nil, revealed: values)
+        } catch let refusal as Refusal {
+            return try await page(
+                context, session, id, draft: fields, refusal: refusal.text(context.visit.language), done: nil)
+        } catch let failure as APIFailure {
+            if case .noSuchTicket = failure { throw ConsoleFailure.noSuchTicket }
+            return try await page(
+                context, session, id, draft: fields, refusal: failure.phrase(context.visit.language), done: nil)
+        }
+    }
+
     private func page(
         _ context: NodeRequestContext, _ session: ConsoleSession, _ id: EntityID, draft: FormFields,
-        refusal: String?, done: String?
+        refusal: String?, done: String?, revealed: [RevealedNumbers.Value] = []
     ) async throws -> Response {
         let words = state.views.words(state, context.visit)
         let (reader, now, author) = (state.node.reader, state.node.clock.now(), state.author(session.account))
@@ -80,6 +104,13 @@ struct TicketPages: Sendable {
         ).model()
         model.refusal = refusal
         model.done = done.map { words["done_\($0)"] }
+        model.revealed = revealed.compactMap { value in
+            Field(apiName: value.field).map { .init(label: words["field_\($0.rawValue)"], value: value.value) }
+        }
+        model.isRevealed = !revealed.isEmpty
+        model.mayReveal =
+            !model.isRevealed && ConsolePermission.actOnTickets.isGranted(to: session.account.role)
+            && !RevealedNumbers.values(of: record).isEmpty
         return state.views.page(
             "ticket", model, title: "ticket_title", titleText: "\(model.number) · \(model.title)",
             status: refusal == nil ? .ok : .unprocessableContent, state: state, visit: context.visit)

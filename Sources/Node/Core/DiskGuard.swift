@@ -37,6 +37,9 @@ package final class DiskGuard: Sendable {
         }
     }
 
+    /// What is free at this moment, of 100; nil if it cannot be told.
+    var measured: Double? { state.withLock { $0.freePercent }() }
+
     /// From now on asks another, beginning at once.
     package func measure(_ freePercent: @escaping @Sendable () -> Double?) {
         state.withLock { $0 = State(freePercent: freePercent) }

@@ -17,6 +17,8 @@ package struct ReplicaEffects: Sendable {
     package var parkedCount = 0
     /// Somebody has been revoked, or a revocation has come into force.
     package var hasRevocations = false
+    /// Something was said of the province's roots.
+    package var hasRoots = false
     /// Keys that were held and are erased: their octets have to leave the write-ahead log.
     package var erasedCount = 0
 
@@ -30,6 +32,7 @@ package struct ReplicaEffects: Sendable {
         duplicateCount += other.duplicateCount
         parkedCount += other.parkedCount
         hasRevocations = hasRevocations || other.hasRevocations
+        hasRoots = hasRoots || other.hasRoots
         erasedCount += other.erasedCount
     }
 
@@ -42,6 +45,7 @@ package struct ReplicaEffects: Sendable {
         duplicateCount = result.duplicateCount
         parkedCount = result.parkedCount
         hasRevocations = result.hasRevocations
+        hasRoots = result.hasRoots
         erasedCount = result.erasedCount
     }
 }

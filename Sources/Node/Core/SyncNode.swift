@@ -22,6 +22,8 @@ package actor SyncNode {
     package nonisolated let links = LinkTable()
     /// Whom it speaks to no more.
     nonisolated let revocations = RevocationBoard()
+    /// Who acts when the province's roots change.
+    nonisolated let roots = RootBoard()
     /// While it is low nothing new is written.
     package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
@@ -34,6 +36,9 @@ package actor SyncNode {
     private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
+    /// What was only counted of late, for the journal.
+    var journalFlood = JournalFlood()
+    var isJournalFlushPlanned = false
     private var applier = Applier()
     private var isEpochPlanned = false
     private var isScrubPlanned = false
@@ -53,6 +58,7 @@ package actor SyncNode {
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
+        try writer.noteIncarnation(now: clock.now())
         let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
@@ -137,8 +143,18 @@ package actor SyncNode {
     /// Takes parked operations in on an administrator's word.
     /// - Parameter dot: nil for all.
     /// - Returns: how many.
-    func releaseParked(_ dot: Dot?) throws -> Int {
-        let effects = try replica.releaseParked(dot, now: clock.now())
+    func releaseParked(_ dot: Dot?, by actor: JournalActor) throws -> Int {
+        let now = clock.now()
+        let result: MergeResult = try replica.writer.recording(now: now) { result in
+            guard result.insertedCount > 0 else { return [] }
+            return [
+                JournalDraft(
+                    .parkedReleased, by: actor, on: dot.map { "\($0)" } ?? "all", "count=\(result.insertedCount)")
+            ]
+        } _: {
+            try $0.releaseParked(dot, now: now)
+        }
+        let effects = ReplicaEffects(result)
         follow(effects, isLocal: true)
         return effects.insertedCount
     }
@@ -247,6 +263,7 @@ package actor SyncNode {
                 metadata: ["count": "\(effects.parkedCount)"])
         }
         if effects.hasRevocations { revocations.read(reader, logger) }
+        if effects.hasRoots { roots.announce() }
         if effects.erasedCount > 0 { scrubErasedSoon() }
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)

@@ -24,7 +24,7 @@ package struct RefusedRow: Hashable, Sendable, Codable {
 
 /// A CSV file with a header, each record with its line. `CSVSplitter` finds where records begin, so that a quoted line
 /// break does not shift the numbers and one malformed record does not cost the others; SwiftCSV reads their fields.
-struct CSVTable: Sendable {
+package struct CSVTable: Sendable {
     let path: String
     let header: [String]
     private(set) var records: [CSVRecord] = []
@@ -38,7 +38,7 @@ struct CSVTable: Sendable {
     }
 
     /// - Parameter bytes: UTF-8, with or without a byte order mark.
-    init(path: String, bytes: [UInt8], separator: Character) throws(FileProblem) {
+    package init(path: String, bytes: [UInt8], separator: Character) throws(FileProblem) {
         self.path = path
         try Self.checkUTF8(bytes, path)
         guard let separatorByte = separator.asciiValue else { preconditionFailure("separators are ASCII") }

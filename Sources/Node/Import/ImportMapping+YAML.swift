@@ -12,7 +12,12 @@ extension ImportMapping {
         try self.init(YAMLReader(path: path), path: path)
     }
 
-    init(_ yaml: YAMLReader, path: String) throws(FileProblem) {
+    /// - Parameter text: of the file at `path`, which is named in problems and not read.
+    package init(path: String, text: String) throws(FileProblem) {
+        try self.init(YAMLReader(path: path, text: text), path: path)
+    }
+
+    private init(_ yaml: YAMLReader, path: String) throws(FileProblem) {
         try yaml.allow(Self.keys)
         self.path = path
         source = try yaml.requiredString("source")

@@ -10,6 +10,7 @@ struct LinkLoop: ~Copyable {
     private let control: LinkControl
     private let feed: AsyncStream<PeerLink.Input>.Continuation
     private let outbox: AsyncStream<PeerLink.Outgoing>.Continuation
+    private let gauge: LinkGauge
     private var session: SyncSession
     private var id: PeerID?
     private var unsaved: FeedCursor?
@@ -24,12 +25,13 @@ struct LinkLoop: ~Copyable {
 
     init(
         link: PeerLink, control: LinkControl, feed: AsyncStream<PeerLink.Input>.Continuation,
-        outbox: AsyncStream<PeerLink.Outgoing>.Continuation
+        outbox: AsyncStream<PeerLink.Outgoing>.Continuation, gauge: LinkGauge
     ) {
         self.link = link
         self.control = control
         self.feed = feed
         self.outbox = outbox
+        self.gauge = gauge
         session = SyncSession(
             SyncSession.Configuration(
                 site: link.node.identity.site, replica: link.node.identity.replica,
@@ -46,7 +48,9 @@ struct LinkLoop: ~Copyable {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         var effects: [SyncSession.Effect]
         switch input {
-        case .message(let message): effects = session.handle(message, now: moment())
+        case .message(let message):
+            effects = session.handle(message, now: moment())
+            if let work = message.work, !effects.contains(where: { $0.work == work }) { gauge.done(work) }
         case .feedAdvanced: effects = session.feedAdvanced()
         case .identified(let id, let standing):
             self.id = id
@@ -81,6 +85,9 @@ struct LinkLoop: ~Copyable {
             return true
         }
         let isOver = perform(effects)
+        // Behind the answer.
+        if case .answered(.auditAnswered) = input { outbox.yield(.done(.audit)) }
+        if case .answered(.keysRead) = input { outbox.yield(.done(.keyRequest)) }
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         return isOver
     }
@@ -108,8 +115,8 @@ struct LinkLoop: ~Copyable {
     private mutating func perform(_ effects: [SyncSession.Effect]) -> Bool {
         for effect in effects {
             switch effect {
-            case .send(let message): outbox.yield(.message(message))
-            case .sendBatch(let batch, let compressed): outbox.yield(.batch(batch, compressed: compressed))
+            case .send(let message): send(message)
+            case .sendBatch(let batch, let compressed): send(batch, compressed: compressed)
             case .identify(let hello): identify(hello)
             case .judge, .compareOwn, .findHeld, .vouch, .readFeed, .readAnnouncements, .readForRepair, .answerKeys,
                 .answerAudit, .compareAudit:
@@ -130,6 +137,31 @@ struct LinkLoop: ~Copyable {
             }
         }
         return false
+    }
+
+    private func send(_ message: SyncMessage) {
+        switch message {
+        case .auditReply, .keys, .probeAnswer:
+            do {
+                let bytes = try SyncCodec.encode(message)
+                gauge.queued(bytes: bytes.count)
+                outbox.yield(.answer(bytes))
+            } catch {
+                feed.yield(.failed(.malformedMessage, "\(error)"))
+            }
+        default: outbox.yield(.message(message))
+        }
+    }
+
+    private func send(_ batch: OutgoingBatch, compressed: Bool) {
+        // What the peer has not acknowledged bounds the others.
+        guard batch.lane == .repair else {
+            outbox.yield(.batch(batch, compressed: compressed))
+            return
+        }
+        let bytes = batch.operations.reduce(0) { $0 + $1.body.count + $1.extensions.count }
+        gauge.queued(bytes: bytes)
+        outbox.yield(.answers(batch, compressed: compressed, bytes: bytes))
     }
 
     private func update(_ change: (inout LinkTable.Status) -> Void) {
@@ -214,9 +246,10 @@ struct LinkLoop: ~Copyable {
     }
 
     private func saveKeys(_ entries: [PersonalKeyEntry]) {
-        guard let id else { return }
-        let (link, feed) = (link, feed)
+        guard let id else { return gauge.done(.keys) }
+        let (link, feed, gauge) = (link, feed, gauge)
         Task {
+            defer { gauge.done(.keys) }
             do {
                 try await link.node.saveKeys(entries, from: id)
             } catch {
@@ -263,10 +296,11 @@ struct LinkLoop: ~Copyable {
 
     private func takeHeads(_ heads: [SignedHead]) {
         // What comes from above is not this node's to judge.
-        guard link.role != .parent else { return }
-        let link = link
+        guard link.role != .parent else { return gauge.done(.heads) }
+        let (link, gauge) = (link, gauge)
         let site = link.role == .sibling ? nil : link.site
         Task {
+            defer { gauge.done(.heads) }
             do {
                 try await link.supervisor.heads.take(heads, from: site, access: link.access)
             } catch {

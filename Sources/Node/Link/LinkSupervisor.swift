@@ -12,6 +12,8 @@ actor LinkSupervisor {
     static let answerMillisecondsMax: Int64 = 10_000
     /// A node that lives with a parent further down its list looks this often whether a preferred one is back.
     static let preferredLookMilliseconds: Int64 = 60_000
+    /// Between two requests for a certificate under a new root that hurries, to a parent that cannot sign it yet.
+    static let hurriedLookMilliseconds: Int64 = 10_000
     /// Between two audits with the same peer.
     static let auditIntervalMilliseconds: Int64 = 86_400_000
 
@@ -70,7 +72,11 @@ actor LinkSupervisor {
 
     /// A certificate is renewed when dialling: a session that outlives two thirds of it is ended for that.
     func redialIfRenewalIsDue(_ parent: SiteCode) throws {
-        guard Renewal.isDue(try keys.certificate(), now: NodeClock.system()) else { return }
+        let now = NodeClock.system()
+        guard
+            try Renewal.isWanted(keys, hurries: node.roots.hurries, now: now)
+                || AuthorityRenewal.isDue(keys, site: node.identity.site, now: now)
+        else { return }
         end(parent, .superseded, "the certificate is due for renewal")
         dialNow(parent)
     }
@@ -85,6 +91,11 @@ actor LinkSupervisor {
             logger.warning("the session of a revoked peer is ended", metadata: ["peer": "\(session.site)"])
             entry.control.end(.revoked, RevokedPeers.reason)
         }
+    }
+
+    /// Ends every session, so that each is begun again with certificates that count now.
+    func endAll(_ reason: String) {
+        for entry in sessions.values { entry.control.end(.superseded, reason) }
     }
 
     func stop() {
@@ -202,15 +213,17 @@ actor LinkSupervisor {
             if connection.peer.certificate.map(node.revocations.peers.includes) == true {
                 return ("\(address): the peer's certificate has been revoked", false)
             }
-            if role == .parent {
+            // A province's second node signs nobody, itself neither.
+            if role == .parent || !keys.exists(.authorityKey) {
                 let wasExpired = try Renewal.isExpired(keys.certificate(), now: NodeClock.system())
                 let isRenewed = try await Renewal.renewIfDue(
-                    keys: keys, site: node.identity.site, over: connection, logger: logger)
+                    keys: keys, site: node.identity.site, hurries: node.roots.hurries, over: connection, logger: logger)
                 if wasExpired {
                     guard isRenewed else { return ("\(address): the certificate has expired: enrol anew", false) }
                     // This connection was made with the expired one and carries nothing else.
                     return await runSession(with: site, role: role, at: address, preferred: preferred)
                 }
+                if role == .parent { try await renewAuthority(over: connection) }
             }
             let stream = try await connection.open(
                 HTTP2RequestHead(
@@ -228,6 +241,9 @@ actor LinkSupervisor {
                 return ("\(address) answers \(status): \(String(buffer: body))", false)
             }
             let control = LinkControl()
+            let isBehind = try Renewal.isWanted(keys, hurries: node.roots.hurries, now: NodeClock.system())
+            let renewal = isBehind ? Task { await renewWhenParentIsReady(over: connection) } : nil
+            defer { renewal?.cancel() }
             let look = preferred.isEmpty ? nil : Task { await returnToPreferred(preferred, site, control) }
             defer { look?.cancel() }
             let ending = await run(
@@ -235,7 +251,27 @@ actor LinkSupervisor {
                 control: control)
             return ("\(ending.reason)", ending.wasEstablished)
         } catch {
-            return ("\(address): \(error)", false)
+            return ("\(address): \(error)\(RootHint.suffix(of: error))", false)
+        }
+    }
+
+    private func renewAuthority(over connection: HTTP2Connection) async throws {
+        guard
+            try await AuthorityRenewal.renewIfDue(
+                keys: keys, site: node.identity.site, over: connection, logger: logger)
+        else { return }
+        node.roots.announce()
+    }
+
+    /// While a new root hurries, a parent that cannot sign under it yet is asked now and then.
+    private func renewWhenParentIsReady(over connection: HTTP2Connection) async {
+        let (keys, site) = (keys, node.identity.site)
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(Self.hurriedLookMilliseconds))
+            guard !Task.isCancelled, node.roots.hurries else { return }
+            let isRenewed = try? await Renewal.renewIfDue(
+                keys: keys, site: site, hurries: true, over: connection, logger: logger)
+            if isRenewed == true { return }
         }
     }
 
@@ -351,6 +387,7 @@ enum SyncRoute {
     static let path = "/sync/v1"
     static let mediaType = "application/vnd.banjie.sync"
     static let renewPath = "/renew"
+    static let renewAuthorityPath = "/renew-authority"
 }
 
 /// A certificate is renewed at two thirds of its life, over the connection that it still opens.
@@ -373,13 +410,19 @@ enum Renewal {
         return path == SyncRoute.renewPath && now - certificate.notAfterMilliseconds <= expiredMillisecondsMax
     }
 
+    /// Whether a node should have its certificate signed again: it is due, or another root is in a hurry.
+    static func isWanted(_ keys: KeyFolder, hurries: Bool, now: Int64) throws -> Bool {
+        try isDue(keys.certificate(), now: now) || hurries && !keys.isUnderNewestRoot(.node, now: now)
+    }
+
     /// A child asks its parent. The key stays; the new chain is in force from the next connection on.
     /// - Returns: whether there is a new one.
     @discardableResult
     static func renewIfDue(
-        keys: KeyFolder, site: SiteCode, over connection: HTTP2Connection, logger: Logger
+        keys: KeyFolder, site: SiteCode, hurries: Bool, over connection: HTTP2Connection, logger: Logger
     ) async throws -> Bool {
-        guard isDue(try keys.certificate(), now: NodeClock.system()), let uri = NodeURI(host: site.rawValue) else {
+        let now = NodeClock.system()
+        guard try isWanted(keys, hurries: hurries, now: now), let uri = NodeURI(host: site.rawValue) else {
             return false
         }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.nodeKey))
@@ -394,7 +437,14 @@ enum Renewal {
                 "the parent did not renew the certificate", metadata: ["status": "\(status)", "reason": "\(body)"])
             return false
         }
-        _ = try PeerCertificate(pem: body)
+        guard leads(body, to: try keys.read(.root), nowMilliseconds: now) else {
+            logger.error("the parent has signed the certificate under a root that is not trusted here")
+            return false
+        }
+        guard try isDue(keys.certificate(), now: now) || leads(body, to: keys.newestRoot(), nowMilliseconds: now) else {
+            logger.info("the parent has no authority under the new root yet")
+            return false
+        }
         try keys.write(.node, body)
         logger.notice("the certificate has been renewed")
         return true
@@ -408,15 +458,21 @@ enum Renewal {
             days: Enrolment.leafDays)
     }
 
-    /// A province renews its own.
+    /// A province and a region renew their own.
     static func renewOwnIfDue(keys: KeyFolder, site: SiteCode) throws -> Bool {
         let now = NodeClock.system()
-        guard isDue(try keys.certificate(), now: now), let authority = try keys.authority(subtree: site),
-            let uri = NodeURI(host: site.rawValue)
-        else { return false }
+        guard isDue(try keys.certificate(), now: now), keys.exists(.authorityKey) else { return false }
+        try signOwn(keys: keys, site: site, now: now)
+        return true
+    }
+
+    /// - Throws: `EnrolmentError.noAuthority` at a node that signs nobody.
+    static func signOwn(keys: KeyFolder, site: SiteCode, now: Int64) throws {
+        guard let authority = try keys.authority(subtree: site), let uri = NodeURI(host: site.rawValue) else {
+            throw EnrolmentError.noAuthority
+        }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.nodeKey))
         try keys.write(
             .node, authority.signLeaf(request, expecting: uri, nowMilliseconds: now, days: Enrolment.leafDays))
-        return true
     }
 }

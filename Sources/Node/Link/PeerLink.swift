@@ -34,6 +34,11 @@ struct PeerLink {
     enum Outgoing: Sendable {
         case message(SyncMessage)
         case batch(OutgoingBatch, compressed: Bool)
+        /// Encoded answers, which count in the gauge.
+        case answer([UInt8])
+        case answers(OutgoingBatch, compressed: Bool, bytes: Int)
+        /// What stands before it has been written.
+        case done(LinkGauge.Work)
     }
 
     /// How a session ended.
@@ -101,11 +106,12 @@ struct PeerLink {
             feed.finish()
             outbox.finish()
         }
-        var loop = LinkLoop(link: self, control: control, feed: feed, outbox: outbox)
+        let gauge = LinkGauge()
+        var loop = LinkLoop(link: self, control: control, feed: feed, outbox: outbox, gauge: gauge)
         let counters = LinkCounters(links: node.links)
-        let writer = Task { await write(frames, counters, reportingTo: feed) }
+        let writer = Task { await write(frames, counters, gauge, reportingTo: feed) }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await read(into: feed, counters) }
+            group.addTask { await read(into: feed, counters, gauge) }
             group.addTask { await tick(into: feed) }
             loop.start()
             for await input in inputs {
@@ -131,7 +137,9 @@ struct PeerLink {
 
     // MARK: Tasks
 
-    private func read(into feed: AsyncStream<Input>.Continuation, _ counters: LinkCounters) async {
+    private func read(
+        into feed: AsyncStream<Input>.Continuation, _ counters: LinkCounters, _ gauge: LinkGauge
+    ) async {
         var buffer = ByteBuffer()
         var decoder = SyncDecoder()
         do {
@@ -146,9 +154,14 @@ struct PeerLink {
                         try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
                     }
                     let message = try decoder.decode(bytes)
+                    var admission = gauge.admit(message)
+                    while admission == .hold {
+                        try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
+                        admission = gauge.admit(message)
+                    }
                     // A batch's credit goes back after its commit, everything else's now.
                     if case .batch = message {} else { stream.consume(bytes: SyncCodec.prefixBytes + length) }
-                    feed.yield(.message(message))
+                    if admission == .pass { feed.yield(.message(message)) }
                 }
                 buffer.discardReadBytes()
             }
@@ -167,7 +180,8 @@ struct PeerLink {
     }
 
     private func write(
-        _ frames: AsyncStream<Outgoing>, _ counters: LinkCounters, reportingTo feed: AsyncStream<Input>.Continuation
+        _ frames: AsyncStream<Outgoing>, _ counters: LinkCounters, _ gauge: LinkGauge,
+        reportingTo feed: AsyncStream<Input>.Continuation
     ) async {
         var compressor = StreamCompressor()
         var rate = settings.bytesPerSecondMax.map(SendingRate.init(bytesPerSecond:))
@@ -184,8 +198,15 @@ struct PeerLink {
                 case .batch(let batch, compressed: true) where batch.lane == .backlog:
                     frame = try SyncCodec.encode(batch, with: &compressor)
                 case .batch(let batch, compressed: true): frame = try SyncCodec.encode(batch, coding: .zstd)
+                case .answer(let bytes): frame = bytes
+                case .answers(let batch, let isCompressed, _):
+                    frame = try SyncCodec.encode(batch, coding: isCompressed ? .zstd : .plain)
+                case .done(let work):
+                    gauge.done(work)
+                    continue
                 }
                 try await stream.write(ByteBuffer(bytes: frame))
+                gauge.written(bytes: outgoing.answerBytes)
                 counters.update { status in
                     status.sentBytes += UInt64(frame.count)
                     if case .batch(let batch, _) = outgoing { status.sentOperations += UInt64(batch.operations.count) }
@@ -204,6 +225,17 @@ struct PeerLink {
         while !Task.isCancelled {
             feed.yield(.tick)
             try? await Task.sleep(for: .milliseconds(Self.tickMilliseconds))
+        }
+    }
+}
+
+extension PeerLink.Outgoing {
+    /// What counts in the gauge.
+    var answerBytes: Int {
+        switch self {
+        case .answer(let bytes): bytes.count
+        case .answers(_, _, let bytes): bytes
+        case .message, .batch, .done: 0
         }
     }
 }

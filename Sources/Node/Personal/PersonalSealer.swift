@@ -43,7 +43,7 @@ struct PersonalSealer {
             return .setField(set)
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
             return body
         }
     }

@@ -93,7 +93,7 @@ package enum Enrolment {
     /// - Parameter addresses: what the running node's listeners are bound to.
     package static func makeToken(
         node: SyncNode, folder: DataFolder, site: SiteCode, addresses: RuntimeAddresses,
-        validMilliseconds: Int64 = tokenMilliseconds
+        validMilliseconds: Int64 = tokenMilliseconds, by actor: JournalActor = .node
     ) async throws -> String {
         // A token for the node's own site makes a second node of it.
         guard site.parent == node.identity.site || (site == node.identity.site && site.parent == nil) else {
@@ -105,12 +105,20 @@ package enum Enrolment {
         let secret = Data(randomBytes(32)).base64EncodedString()
         let expires = NodeClock.system() + validMilliseconds
         let hash = Self.hash(secret)
-        try await node.administer { try $0.saveEnrolment(token: hash, site: site, expires: expires) }
+        let expiry = Instant(expires).text
+        try await node.recording { (_: Void) in
+            [JournalDraft(.tokenMade, by: actor, on: "\(site)", "token=\(tokenID(hash)) expires=\(expiry)")]
+        } _: {
+            try $0.saveEnrolment(token: hash, site: site, expires: expires)
+        }
         let token = EnrolmentToken(
             site: site, issuer: node.identity.site, enrolmentAddress: enrolment, syncAddress: sync,
             rootPEM: try keys.read(.root), secret: secret, expiresMilliseconds: expires)
         return try token.text
     }
+
+    /// As lists of tokens show it.
+    private static func tokenID(_ token: ContentHash) -> String { String("\(token)".prefix(TokenList.idDigits)) }
 
     static func hash(_ secret: String) -> ContentHash {
         var hasher = ContentHasher()
@@ -118,31 +126,54 @@ package enum Enrolment {
     }
 
     /// Redeems a token: checks it, signs what it asks for, and registers the child.
-    static func answer(_ request: EnrolmentRequest, node: SyncNode, folder: DataFolder) async throws -> EnrolmentAnswer?
-    {
+    /// - Parameter address: of who asks.
+    static func answer(
+        _ request: EnrolmentRequest, from address: String, node: SyncNode, folder: DataFolder
+    ) async throws -> EnrolmentAnswer? {
         let keys = KeyFolder(folder)
         guard let authority = try keys.authority(subtree: node.identity.site) else { throw EnrolmentError.noAuthority }
         let leaf = try CertificateRequest(pem: request.leafRequestPEM)
         let authorityRequest = try request.authorityRequestPEM.map { try CertificateRequest(pem: $0) }
         let (hash, now) = (hash(request.secret), NodeClock.system())
-        guard let site = try await node.administer({ try $0.redeemEnrolment(token: hash, now: now) }),
-            let uri = NodeURI(host: site.rawValue)
-        else { return nil }
+        let redeemed: SiteCode? = try await node.recording { site in
+            guard let site else { return [] }
+            let actor = JournalActor(name: "\(site)", origin: address)
+            return [JournalDraft(.tokenRedeemed, by: actor, on: "\(site)", "token=\(tokenID(hash))")]
+        } _: {
+            try $0.redeemEnrolment(token: hash, now: now)
+        }
+        guard let site = redeemed, let uri = NodeURI(host: site.rawValue) else { return nil }
         let chain = try authority.signLeaf(leaf, expecting: uri, nowMilliseconds: now, days: leafDays)
         let authorityChain = try authorityRequest.map {
             try authority.signAuthority($0, expecting: uri, nowMilliseconds: now, days: authorityDays)
         }
         if site != node.identity.site { try await node.administer { try $0.register(child: site) } }
         let fingerprint = try PeerCertificate(pem: chain).fingerprint
-        try await node.administer { try $0.noteEnrolled(token: hash, fingerprint: fingerprint) }
+        let authorityFingerprint = try authorityChain.map { try PeerCertificate(pem: $0).fingerprint }
+        try await node.recording { (_: Void) in
+            let authority = authorityFingerprint.map { " authority=\($0)" } ?? ""
+            return [
+                JournalDraft(
+                    .certificateSigned, by: JournalActor(name: "\(site)", origin: address), on: "\(site)",
+                    "token=\(tokenID(hash)) fingerprint=\(fingerprint)" + authority)
+            ]
+        } _: {
+            try $0.noteEnrolled(token: hash, fingerprint: fingerprint)
+        }
         // Even an office that never has a line can be sent a bundle.
         try PeerKeys(keys).remember(try PeerCertificate(pem: chain).pem, of: site, node: nil)
+        if let authorityChain {
+            try PeerKeys(keys).remember(authority: PeerCertificate(pem: authorityChain), of: site)
+        }
         return EnrolmentAnswer(
             chainPEM: chain, authorityChainPEM: authorityChain, provinceKey: try keys.read(.provinceKey))
     }
 
     /// Serves the enrolment listener: one route, nothing else.
-    static func serve(_ stream: HTTP2Stream, node: SyncNode, folder: DataFolder, logger: Logger) async {
+    static func serve(
+        _ stream: HTTP2Stream, from address: String, node: SyncNode, folder: DataFolder, logger: Logger
+    ) async {
+        let stranger = JournalActor(name: "", origin: address)
         do {
             guard stream.requestHead.method == "POST", stream.requestHead.path == "/enrol" else {
                 try stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
@@ -154,8 +185,10 @@ package enum Enrolment {
                 try reply(stream, 400, Data("the request is not readable".utf8))
                 return
             }
-            guard let answer = try await answer(request, node: node, folder: folder) else {
+            guard let answer = try await answer(request, from: address, node: node, folder: folder) else {
                 logger.warning("an enrolment was refused: the token is unknown, used or expired")
+                await node.journalBounded(
+                    JournalDraft(.tokenRefused, by: stranger, "reason=unknown, used, revoked or expired"))
                 try reply(stream, 403, Data("the token is unknown, used or expired: ask for a new one".utf8))
                 return
             }
@@ -163,6 +196,7 @@ package enum Enrolment {
             logger.notice("an office has been enrolled")
         } catch {
             logger.warning("an enrolment failed", metadata: ["error": "\(error)"])
+            await node.journalBounded(JournalDraft(.tokenRefused, by: stranger, "reason=\(error)"))
             try? reply(stream, 422, Data("\(error)".utf8))
         }
     }

@@ -17,18 +17,20 @@ struct HeadKeeper: Sendable {
 
     // MARK: Own head
 
-    /// Signs anew if this node has written since, or has not signed for long.
+    /// Signs anew if this node has written since, has another certificate, or has not signed for long.
     /// - Throws: `StoreError`, `TransportError`.
     func refreshOwn() async throws {
         let now = node.clock.now()
         let (identity, reader) = (node.identity, node.reader)
         guard let history = try reader.ownHistory() else { return }
+        let tls = try keys.identity()
+        // A certificate signed anew is told above too: who still comes with an old root's is judged by that.
         if let known = try reader.head(of: identity.replica), known.head.sequence == history.sequence,
-            now - known.head.time < Self.refreshMilliseconds
+            now - known.head.time < Self.refreshMilliseconds,
+            known.head.certificateChain == tls.certificateChainPEM
         {
             return
         }
-        let tls = try keys.identity()
         var head = SignedHead(
             replica: identity.replica, sequence: history.sequence, chain: history.chain, time: now,
             certificateChain: tls.certificateChainPEM)

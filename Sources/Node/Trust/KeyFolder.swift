@@ -1,13 +1,17 @@
 internal import Foundation
 package import Replication
 package import Store
+internal import Synchronization
 package import Transport
 
 /// Keys and certificates of a node, in the `tls` folder of its data folder.
 ///
 ///     node.key node.pem            this node's own, with the chain up to the root
-///     root.pem                     the province's root, which everything is judged by
+///     root.pem                     the province's root, which everything is judged by; two while one is replaced, the
+///                                  newer first
 ///     authority.key authority.pem  at a province or region: what it signs children with
+///     authority-former.*           at a province while a root is being replaced: the former root's, for its lists
+///     authority-next.*             at a province, for the instant in which it is made
 ///     console.key console.pem      what browsers see
 ///     peers/                       certificates of nodes that bundles can be made for
 ///     crl/                         revocation lists, by the site that gave them out
@@ -28,6 +32,10 @@ package struct KeyFolder: Sendable {
         case consoleKey = "console.key"
         case console = "console.pem"
         case provinceKey = "province.key"
+        case formerAuthorityKey = "authority-former.key"
+        case formerAuthority = "authority-former.pem"
+        case nextAuthorityKey = "authority-next.key"
+        case nextAuthority = "authority-next.pem"
     }
 
     func path(_ file: File) -> String { folder.tls + "/" + file.rawValue }
@@ -43,9 +51,12 @@ package struct KeyFolder: Sendable {
         return String(decoding: data, as: UTF8.self)
     }
 
+    /// Two that write one file at once would take each other's new file away.
+    private static let writing = Mutex(())
+
     /// A cut leaves the old or the new file.
     func write(_ file: File, _ text: String) throws {
-        try DurableFile.write(Array(text.utf8), to: path(file))
+        try Self.writing.withLock { _ in try DurableFile.write(Array(text.utf8), to: path(file)) }
     }
 
     package func identity() throws -> TLSIdentity {
@@ -70,6 +81,17 @@ package struct KeyFolder: Sendable {
 
     package func enrolmentContext() throws -> TLSContext {
         try TLSContext.server(identity: identity(), trustRootsPEM: read(.root), clientCertificate: .none)
+    }
+
+    func remove(_ file: File) {
+        try? FileManager.default.removeItem(atPath: path(file))
+    }
+
+    /// The former root of a province whose root is being replaced.
+    func formerAuthority(subtree: SiteCode) throws -> CertificateAuthority? {
+        guard exists(.formerAuthority), let uri = NodeURI(host: subtree.rawValue) else { return nil }
+        return try CertificateAuthority(
+            chainPEM: read(.formerAuthority), privateKeyPEM: read(.formerAuthorityKey), subtree: uri)
     }
 
     /// Nil at a node that signs nobody.

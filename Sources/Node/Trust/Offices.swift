@@ -30,6 +30,8 @@ package struct InitReport: Codable, Sendable, Hashable {
 /// Makes new nodes. Source: Protocols/trust.md.
 package enum Offices {
     static let rootDays = 7_300
+    /// Provinces and regions sign others; who lies deeper signs nobody.
+    static let signingDepthMax = 2
 
     /// A province: makes its own certificate authority and the key of imports.
     package static func initialiseProvince(
@@ -102,7 +104,8 @@ package enum Offices {
         else { throw EnrolmentError.unreadableToken }
         let nodeKey = try makePrivateKeyPEM()
         // Branches sign nobody, and of a province's nodes only the first.
-        let authorityKey = site.depth < 3 && site.rawValue != token.issuer ? try makePrivateKeyPEM() : nil
+        let authorityKey =
+            site.depth <= signingDepthMax && site.rawValue != token.issuer ? try makePrivateKeyPEM() : nil
         let request = EnrolmentRequest(
             secret: token.secret, leafRequestPEM: try CertificateRequest(uri: uri, privateKeyPEM: nodeKey).pem,
             authorityRequestPEM: try authorityKey.map { try CertificateRequest(uri: uri, privateKeyPEM: $0).pem })

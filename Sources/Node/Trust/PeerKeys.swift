@@ -32,27 +32,49 @@ struct PeerKeys: Sendable {
         forgetOldest(of: site)
     }
 
+    /// Keeps the certificate of a region's authority, so that it can be revoked.
+    /// - Throws: `StoreError.file`.
+    func remember(authority certificate: PeerCertificate, of site: SiteCode) throws {
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try DurableFile.write(
+            Array(certificate.pem.utf8), to: "\(folder)/\(site)\(Self.authorityMark)\(certificate.serialHex).pem")
+    }
+
+    /// Certificates of a region's authority that were signed here.
+    func authorities(of site: SiteCode) -> [PeerCertificate] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+            $0.hasPrefix("\(site)\(Self.authorityMark)")
+        }.sorted().compactMap { name in
+            FileManager.default.contents(atPath: folder + "/" + name).flatMap {
+                try? PeerCertificate(pem: String(decoding: $0, as: UTF8.self))
+            }
+        }
+    }
+
+    /// No code has this character, so no other site's name goes on like this.
+    private static let authorityMark = "_authority_"
+
     /// - Parameter node: nil for the one that was signed and has not been met.
     /// - Returns: nil if there is none.
     func certificate(of site: SiteCode, node: ReplicaID?) -> String? {
         FileManager.default.contents(atPath: path(site, node)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Serial numbers of the certificates that are remembered of a site.
+    /// The certificates that are remembered of a site's nodes.
     /// - Parameter node: of this one alone; nil for all of them.
-    func serials(of site: SiteCode, node: ReplicaID?) -> [String] {
+    func certificates(of site: SiteCode, node: ReplicaID?) -> [PeerCertificate] {
         let names =
             node.map { ["\(site)-\($0).pem"] }
             ?? ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
                 // A code may go on with a hyphen: what follows the site's has the form of an incarnation.
                 $0 == "\(site).pem" || $0.hasPrefix("\(site)-") && $0.utf8.count == "\(site)-".utf8.count + 20
             }
-        let found = names.compactMap { name -> String? in
+        return names.sorted().compactMap { name -> PeerCertificate? in
             FileManager.default.contents(atPath: folder + "/" + name).flatMap {
                 try? PeerCertificate(pem: String(decoding: $0, as: UTF8.self))
-            }.flatMap { $0.nodeURI?.host == site.rawValue ? $0.serialHex : nil }
+            }.flatMap { $0.nodeURI?.host == site.rawValue ? $0 : nil }
         }
-        return Array(Set(found)).sorted()
     }
 
     private func forgetOldest(of site: SiteCode) {

@@ -39,8 +39,9 @@ struct RevocationLists: Sendable {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         for (site, record) in latest {
-            let list = record.body.revocationList
-            guard isRevocationList(list, signedByOneOf: authorities) else { continue }
+            // A province whose root is being replaced signs one list with each of the two.
+            let list = revocationLists(in: record.body.revocationList, signedByOneOf: authorities)
+            guard !list.isEmpty else { continue }
             let path = "\(folder)/\(site).pem"
             guard FileManager.default.contents(atPath: path) != Data(list.utf8) else { continue }
             try DurableFile.write(Array(list.utf8), to: path)

@@ -10,6 +10,8 @@ struct RevokedPeers: Sendable, Hashable {
     private var before: [SiteCode: Int64] = [:]
     private var serials: [SiteCode: Set<String>] = [:]
     private var replicas: Set<ReplicaID> = []
+    /// SHA-256 of public keys, by the site that has revoked them: it speaks for what lies below it.
+    private var keys: [SiteCode: Set<[UInt8]>] = [:]
 
     init() {}
 
@@ -18,6 +20,7 @@ struct RevokedPeers: Sendable, Hashable {
             let body = record.body
             before[body.site] = max(before[body.site] ?? 0, body.certificatesBefore)
             serials[body.site, default: []].formUnion(body.serials)
+            if !body.keys.isEmpty { keys[record.author.site, default: []].formUnion(body.keys) }
             replicas.insert(body.replica)
         }
     }
@@ -25,8 +28,15 @@ struct RevokedPeers: Sendable, Hashable {
     /// - Parameter certificate: of a peer, as its connection has shown it.
     func includes(_ certificate: PeerCertificate) -> Bool {
         guard let uri = certificate.nodeURI, let site = SiteCode(uri.host) else { return false }
-        return certificate.notBeforeMilliseconds < before[site] ?? 0
+        if certificate.notBeforeMilliseconds < before[site] ?? 0
             || serials[site]?.contains(certificate.serialHex) == true
+        {
+            return true
+        }
+        // Whoever signs for a revoked key again, not having heard of it or not caring, gives it nothing.
+        let above = keys.filter { site.isStrictlyBelow($0.key) }
+        guard !above.isEmpty, let key = certificate.keyFingerprint else { return false }
+        return above.values.contains { $0.contains(key) }
     }
 
     func includes(_ replica: ReplicaID) -> Bool { replicas.contains(replica) }

@@ -44,7 +44,9 @@ extension SyncNode {
         guard !wish.reason.allSatisfy(\.isWhitespace) else { throw Refusal.missing(.reason) }
         let targets = try targets(of: wish)
         let now = NodeClock.system()
-        let serials = PeerKeys(keys).serials(of: wish.site, node: wish.replica)
+        let certificates = try certificates(of: wish, targets, keys: keys)
+        let serials = Set(certificates.map(\.serialHex)).sorted()
+        let publicKeys = Set(certificates.compactMap(\.keyFingerprint)).sorted { $0.lexicographicallyPrecedes($1) }
         let list = try revocationList(adding: serials, of: wish.site, keys: keys, now: now)
         let bodies = try targets.map { target in
             let last = wish.after ?? target.contiguous
@@ -52,7 +54,7 @@ extension SyncNode {
                 site: wish.site, replica: target.replica, lastSequence: last,
                 lastHash: try hash(of: target, at: last), reason: wish.reason,
                 certificatesBefore: wish.replica == nil ? RevocationInstant.certificatesBefore(now: now) : 0,
-                serials: serials, revocationList: list)
+                serials: serials, revocationList: list, keys: publicKeys)
         }
         var dots: Set<Dot> = []
         _ = try append { transaction in
@@ -90,6 +92,28 @@ extension SyncNode {
         return targets
     }
 
+    /// What is known here of their certificates: those they came with, those that their heads were signed with, and of a
+    /// region as a whole the certificates of its authority.
+    private func certificates(
+        of wish: RevocationWish, _ targets: [RevocableReplica], keys: KeyFolder
+    ) throws -> [PeerCertificate] {
+        let known = PeerKeys(keys)
+        var result = known.certificates(of: wish.site, node: wish.replica)
+        let replicas = Set(targets.map(\.replica))
+        let heads = try reader.heads()
+        for record in heads where replicas.contains(record.head.replica) {
+            if let leaf = try? PeerCertificate(pem: record.head.certificateChain) { result.append(leaf) }
+        }
+        guard wish.replica == nil, wish.site.depth <= Offices.signingDepthMax else { return result }
+        result += known.authorities(of: wish.site)
+        // One that was signed before such certificates were kept is in the chains of those that it has signed.
+        for record in heads where record.site.isWithin(wish.site) {
+            let chain = (try? PeerCertificate.chain(pem: record.head.certificateChain)) ?? []
+            result += chain.filter { $0.isAuthority && $0.commonName == "\(wish.site) authority" }
+        }
+        return result
+    }
+
     private func hash(of target: RevocableReplica, at sequence: UInt64) throws -> ContentHash {
         guard sequence > 0 else { return .zero }
         let held = try reader.held(of: target.replica, upTo: sequence)
@@ -113,10 +137,13 @@ extension SyncNode {
         }
         for serial in serials where revoked[serial] == nil { revoked[serial] = now }
         guard !revoked.isEmpty else { return "" }
-        let list = try authority.signRevocationList(
-            revoked.sorted { $0.key < $1.key }.map {
-                RevokedCertificate(serialHex: $0.key, revokedAtMilliseconds: $0.value)
-            }, number: now, nowMilliseconds: now)
-        return list.utf8.count <= RevokeBody.listBytesMax ? list : ""
+        let entries = revoked.sorted { $0.key < $1.key }.map {
+            RevokedCertificate(serialHex: $0.key, revokedAtMilliseconds: $0.value)
+        }
+        // While a root is being replaced some certificates hang on either.
+        let lists = try [authority, keys.formerAuthority(subtree: identity.site)].compactMap { signer in
+            try signer?.signRevocationList(entries, number: now, nowMilliseconds: now)
+        }.joined()
+        return lists.utf8.count <= RevokeBody.listBytesMax ? lists : ""
     }
 }

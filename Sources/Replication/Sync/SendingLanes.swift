@@ -45,7 +45,7 @@ struct SendingLanes: Sendable {
     private var bytes = 0
     private var backlogBytes = 0
     private var liveBytes = 0
-    private var window: BacklogWindow
+    private var window: SendingWindow
     private var repairPosition: UInt64 = 0
     private var announcementsAreDue = false
     private var saidCaughtUp = false
@@ -56,7 +56,7 @@ struct SendingLanes: Sendable {
     init(feed: ReplicaID, bytesMax: Int) {
         self.feed = feed
         self.bytesMax = bytesMax
-        window = BacklogWindow(bytesMax: bytesMax)
+        window = SendingWindow(bytesMax: bytesMax)
         live = FeedCursor(feed: feed)
         liveAcknowledged = live
     }

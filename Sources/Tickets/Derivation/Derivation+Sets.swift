@@ -81,7 +81,7 @@ extension Derivation {
                 if twin != ticket.id, !summary.twins.contains(twin) { summary.twins.append(twin) }
             case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
                 .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument,
-                .revoke, .proposeErasure, .confirmErasure:
+                .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
                 continue
             }
         }

@@ -62,7 +62,9 @@ final class Derivation {
         case .note: notes.append(index)
         case .settle: settlements.append(index)
         case .joinTwins, .separateTwins, .tag, .untag, .watch: memberships.append(index)
-        case .announce, .catalogDocument, .revoke, .proposeErasure, .confirmErasure: break
+        case .announce, .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot,
+            .retireRoot:
+            break
         }
     }
 

@@ -915,8 +915,12 @@ package nonisolated struct WireRevoke: Sendable {
   /// Serial numbers of certificates of the site that were known, in lower-case hexadecimal without leading zeros.
   package var serials: [String] = []
 
-  /// A list of the authority that signed them, in PEM; empty if the author has not that authority's key.
+  /// Lists of the authorities that signed them, in PEM; empty if the author has not such an authority's key.
   package var revocationList: String = String()
+
+  /// SHA-256 of the public keys that were known, as SubjectPublicKeyInfo. Certificates for them open nothing, whenever
+  /// they were signed.
+  package var keys: [Data] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -958,6 +962,63 @@ package nonisolated struct WireConfirmErasure: Sendable {
   package init() {}
 
   fileprivate var _proposal: WireDotRef? = nil
+}
+
+/// Kind 35. How far a node's journal was when it wrote this (audit.md): entries up to `sequence` are in a chain that ends
+/// with `hash`, and the last of them is of that time.
+package nonisolated struct WireJournalAnchor: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var sequence: UInt64 = 0
+
+  package var hash: Data = Data()
+
+  package var timeMilliseconds: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 38. A province has another root. Counts where the cross-signature leads to a root that is trusted there.
+package nonisolated struct WireIntroduceRoot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Self-signed, PEM.
+  package var root: String = String()
+
+  /// The new root's name and key, signed by a root that was there before. PEM.
+  package var bridge: String = String()
+
+  /// Certificates are to be signed under it at once, and not only when they are due.
+  package var hurries: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Kind 39. A root is not trusted any more.
+package nonisolated struct WireRetireRoot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// SHA-256 of its certificate in DER.
+  package var fingerprint: Data = Data()
+
+  /// That of the root that says so, and that root's signature.
+  package var signer: Data = Data()
+
+  package var signature: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -2187,7 +2248,7 @@ nonisolated extension WireCatalogDocument: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Revoke"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}site\0\u{1}replica\0\u{3}last_sequence\0\u{3}last_hash\0\u{1}reason\0\u{3}certificates_before_milliseconds\0\u{1}serials\0\u{3}revocation_list\0\u{1}keys\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2203,6 +2264,7 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificatesBeforeMilliseconds) }()
       case 7: try { try decoder.decodeRepeatedStringField(value: &self.serials) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.revocationList) }()
+      case 9: try { try decoder.decodeRepeatedBytesField(value: &self.keys) }()
       default: break
       }
     }
@@ -2233,6 +2295,9 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if !self.revocationList.isEmpty {
       try visitor.visitSingularStringField(value: self.revocationList, fieldNumber: 8)
     }
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.keys, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2245,6 +2310,7 @@ nonisolated extension WireRevoke: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.certificatesBeforeMilliseconds != rhs.certificatesBeforeMilliseconds {return false}
     if lhs.serials != rhs.serials {return false}
     if lhs.revocationList != rhs.revocationList {return false}
+    if lhs.keys != rhs.keys {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2314,6 +2380,126 @@ nonisolated extension WireConfirmErasure: SwiftProtobuf.Message, SwiftProtobuf._
 
   package static func ==(lhs: WireConfirmErasure, rhs: WireConfirmErasure) -> Bool {
     if lhs._proposal != rhs._proposal {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireJournalAnchor: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".JournalAnchor"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}hash\0\u{3}time_milliseconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.hash) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.timeMilliseconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
+    }
+    if !self.hash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hash, fieldNumber: 2)
+    }
+    if self.timeMilliseconds != 0 {
+      try visitor.visitSingularInt64Field(value: self.timeMilliseconds, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireJournalAnchor, rhs: WireJournalAnchor) -> Bool {
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.hash != rhs.hash {return false}
+    if lhs.timeMilliseconds != rhs.timeMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireIntroduceRoot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".IntroduceRoot"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}root\0\u{1}bridge\0\u{1}hurries\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.root) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bridge) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.hurries) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.root.isEmpty {
+      try visitor.visitSingularStringField(value: self.root, fieldNumber: 1)
+    }
+    if !self.bridge.isEmpty {
+      try visitor.visitSingularStringField(value: self.bridge, fieldNumber: 2)
+    }
+    if self.hurries != false {
+      try visitor.visitSingularBoolField(value: self.hurries, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireIntroduceRoot, rhs: WireIntroduceRoot) -> Bool {
+    if lhs.root != rhs.root {return false}
+    if lhs.bridge != rhs.bridge {return false}
+    if lhs.hurries != rhs.hurries {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRetireRoot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RetireRoot"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fingerprint\0\u{1}signer\0\u{1}signature\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.fingerprint) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.signer) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.fingerprint.isEmpty {
+      try visitor.visitSingularBytesField(value: self.fingerprint, fieldNumber: 1)
+    }
+    if !self.signer.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signer, fieldNumber: 2)
+    }
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRetireRoot, rhs: WireRetireRoot) -> Bool {
+    if lhs.fingerprint != rhs.fingerprint {return false}
+    if lhs.signer != rhs.signer {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

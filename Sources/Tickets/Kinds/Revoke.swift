@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 package import Replication
 
 /// Kind 32: what a replica has written beyond an operation is void on every node, and certificates of its site from
@@ -6,6 +7,7 @@ package import Replication
 package struct RevokeBody: Hashable, Sendable {
     /// Of a list that the operation carries.
     package static let listBytesMax = 40_960
+    package static let keyBytes = 32
 
     package var site: SiteCode
     package var replica: ReplicaID
@@ -20,10 +22,12 @@ package struct RevokeBody: Hashable, Sendable {
     package var serials: [String]
     /// PEM; empty if there is none.
     package var revocationList: String
+    /// SHA-256 of public keys, 32 octets each: certificates for them open nothing, whenever they were signed.
+    package var keys: [[UInt8]]
 
     package init(
         site: SiteCode, replica: ReplicaID, lastSequence: UInt64, lastHash: ContentHash, reason: String,
-        certificatesBefore: Int64, serials: [String] = [], revocationList: String = ""
+        certificatesBefore: Int64, serials: [String] = [], revocationList: String = "", keys: [[UInt8]] = []
     ) {
         self.site = site
         self.replica = replica
@@ -33,6 +37,7 @@ package struct RevokeBody: Hashable, Sendable {
         self.certificatesBefore = certificatesBefore
         self.serials = serials
         self.revocationList = revocationList
+        self.keys = keys
     }
 }
 
@@ -44,13 +49,14 @@ extension RevokeBody: KindBody {
         guard let site = SiteCode(wire.site) else { throw .invalid(.revoke, field: "site") }
         guard wire.lastSequence <= UInt64(Int64.max) else { throw .invalid(.revoke, field: "last_sequence") }
         let hash = wire.lastHash.isEmpty ? ContentHash.zero : ContentHash(Array(wire.lastHash))
+        guard wire.keys.allSatisfy({ $0.count == Self.keyBytes }) else { throw .invalid(.revoke, field: "keys") }
         guard let hash, (wire.lastSequence == 0) == wire.lastHash.isEmpty else {
             throw .invalid(.revoke, field: "last_hash")
         }
         self.init(
             site: site, replica: ReplicaID(wire.replica), lastSequence: wire.lastSequence, lastHash: hash,
             reason: wire.reason, certificatesBefore: wire.certificatesBeforeMilliseconds, serials: wire.serials,
-            revocationList: wire.revocationList)
+            revocationList: wire.revocationList, keys: wire.keys.map(Array.init))
     }
 
     var wire: WireRevoke {
@@ -63,6 +69,7 @@ extension RevokeBody: KindBody {
         wire.certificatesBeforeMilliseconds = certificatesBefore
         wire.serials = serials
         wire.revocationList = revocationList
+        wire.keys = keys.map { .init($0) }
         return wire
     }
 

@@ -68,6 +68,7 @@ extension HTTP2Handler {
             if isReady { return }
             isReady = true
             owner?.becameReady()
+            startWaitingForRequest()
         case .pong(let opaque):
             guard let (promise, start) = pings.removeValue(forKey: opaque) else { return }
             promise.succeed(.nanoseconds((NIODeadline.now() - start).nanoseconds))
@@ -81,6 +82,8 @@ extension HTTP2Handler {
 
     func opened(_ id: Int32, _ head: HTTP2RequestHead) {
         guard let link, let owner else { return }
+        requestTimer?.cancel()
+        requestTimer = nil
         let stream = HTTP2StreamCore(id: id, link: link, state: HTTP2StreamState(role: role, limits: limits))
         streams[id] = stream
         owner.opened(stream, head)
@@ -109,6 +112,7 @@ extension HTTP2Handler {
         isClosing = true
         phaseTimer?.cancel()
         idleTimer?.cancel()
+        requestTimer?.cancel()
         overdueTimer?.cancel()
         let ended = streams.values
         streams = [:]

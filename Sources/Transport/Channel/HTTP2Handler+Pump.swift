@@ -69,6 +69,15 @@ extension HTTP2Handler {
         }
     }
 
+    /// A browser that has nothing to ask for has no reason to be connected.
+    func startWaitingForRequest() {
+        guard role == .server, limits.firstRequestMilliseconds > 0, let context else { return }
+        let (limit, bound) = (limits.firstRequestMilliseconds, NIOLoopBound(self, eventLoop: context.eventLoop))
+        requestTimer = context.eventLoop.scheduleTask(in: .milliseconds(limit)) {
+            bound.value.cut(.timedOut(phase: "the first request", milliseconds: limit))
+        }
+    }
+
     /// One timer a connection, moved on only when it fires.
     func armIdleTimer(_ context: ChannelHandlerContext, after milliseconds: Int64) {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)

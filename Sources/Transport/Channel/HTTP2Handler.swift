@@ -42,6 +42,8 @@ final class HTTP2Handler: ChannelInboundHandler {
     var nextPing: UInt64 = 1
     var phaseTimer: Scheduled<Void>?
     var idleTimer: Scheduled<Void>?
+    /// Until the first request.
+    var requestTimer: Scheduled<Void>?
     var overdueTimer: Scheduled<Void>?
     var lastRead = NIODeadline.now()
     /// When the last stream ended.

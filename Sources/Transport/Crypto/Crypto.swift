@@ -95,6 +95,8 @@ package struct SigningKey: @unchecked Sendable {
     package func publicKeyPEM() throws -> String {
         String(decoding: try collectBIO { PEM_write_bio_PUBKEY($0, key.pointer) == 1 }, as: UTF8.self)
     }
+
+    package func publicKey() throws -> VerifyingKey { try VerifyingKey(publicKeyPEM: publicKeyPEM()) }
 }
 
 /// Verifies what a `SigningKey` signed.

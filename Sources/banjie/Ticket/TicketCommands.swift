@@ -8,5 +8,6 @@ struct TicketCommands: AsyncParsableCommand {
             TicketReply.self, TicketFeedback.self, TicketClose.self, TicketReopen.self, TicketChase.self,
             TicketAcknowledge.self, TicketAnswer.self, TicketNote.self, TicketSettle.self, TicketJoin.self,
             TicketSeparate.self, TicketTag.self, TicketUntag.self, TicketHistoryCommand.self,
+            TicketReveal.self,
         ])
 }

@@ -92,6 +92,9 @@ extension Body {
             case .proposeErasure(let body):
                 [("reason", body.reason), ("keys", body.keys.map(\.description).joined(separator: ","))]
             case .confirmErasure(let body): [("proposal", body.proposal.description)]
+            case .journalAnchor(let body): [("sequence", "\(body.sequence)"), ("hash", body.hash.description)]
+            case .introduceRoot(let body): [("hurries", body.hurries ? "true" : nil)]
+            case .retireRoot(let body): [("fingerprint", RootFingerprint.text(body.fingerprint))]
             }
         var result: [String: String] = [:]
         for case (let key, let value?) in pairs where !value.isEmpty { result[key] = value }
@@ -117,7 +120,7 @@ extension Body {
             }
         case .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase, .acknowledgeChase,
             .answerChase, .note, .settle, .joinTwins, .separateTwins, .tag, .untag, .watch, .announce,
-            .catalogDocument, .revoke, .proposeErasure, .confirmErasure:
+            .catalogDocument, .revoke, .proposeErasure, .confirmErasure, .journalAnchor, .introduceRoot, .retireRoot:
             return nil
         }
     }

@@ -75,16 +75,17 @@ extension Doctor {
     }
 
     private func space() -> Finding? {
-        var status = statvfs()
-        guard statvfs(reader.folder.path, &status) == 0, status.f_blocks > 0 else { return nil }
-        let percent = Double(status.f_bavail) * 100 / Double(status.f_blocks)
-        guard percent < Alarms.diskFreePercentMin else { return nil }
+        guard let percent = services.node.disk.measured, percent < DiskGuard.freePercentMin else { return nil }
         let text = String(format: "%.1f", percent)
         return finding(
-            .diskLow, about: reader.folder.path, Phrase("磁盘剩余 \(text) %", "\(text) % of the disk is free"),
+            .diskLow, about: reader.folder.path,
+            Phrase(
+                "磁盘剩余 \(text) %，节点只读：不再写入，仍继续发送",
+                "\(text) % of the disk is free: the node is read-only, it writes nothing new and goes on sending"),
             next: Phrase(
-                "删除旧备份或扩大磁盘；写满时节点停止写入。",
-                "Remove old backups or enlarge the disk; when it is full, the node cannot write."))
+                "删除旧备份或扩大磁盘；剩余达 \(Int(DiskGuard.freePercentMin)) % 后自动恢复写入。",
+                "Remove old backups or enlarge the disk; with \(Int(DiskGuard.freePercentMin)) % free it writes again by itself."
+            ))
     }
 
     private func permissions(_ path: String) -> Finding? {

@@ -26,6 +26,7 @@ struct Doctor: Sendable {
         Check(name: "incarnation") { try await $0.incarnation() },
         Check(name: "peers") { try await $0.peers() },
         Check(name: "heads") { try await $0.heads() },
+        Check(name: "journal") { try await $0.journal() },
         Check(name: "parked") { try await $0.parked() },
         Check(name: "disk") { $0.disk() },
         Check(name: "backups") { try await $0.backups() },

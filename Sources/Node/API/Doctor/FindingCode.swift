@@ -15,6 +15,8 @@ package enum FindingCode: String, Codable, Sendable, CaseIterable {
     case peerDisconnected, peerSilent, peerPaused, operationsParked, storesDiffer
     // heads
     case historyDiffers, historySilent
+    // journal
+    case journalChanged
     // disk and backups
     case diskLow, folderOpen, backupOld
 }

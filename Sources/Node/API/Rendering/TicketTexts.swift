@@ -188,8 +188,11 @@ enum TicketTexts {
         case .announce: Phrase("节点登记", "announced")
         case .catalogDocument: Phrase("目录", "catalog")
         case .revoke: Phrase("吊销", "revoked")
+        case .introduceRoot: Phrase("新根证书", "root introduced")
+        case .retireRoot: Phrase("停用根证书", "root retired")
         case .proposeErasure: Phrase("申请删除个人信息", "erasure proposed")
         case .confirmErasure: Phrase("确认删除个人信息", "erasure confirmed")
+        case .journalAnchor: Phrase("审计锚点", "journal anchored")
         case nil: Phrase("未知操作 \(name)", "unknown \(name)")
         }
     }

@@ -16,7 +16,12 @@ extension APIServices {
         }
         routes.post("sync/forget") { request, context in
             let (site, id) = try await disconnected(request, context)
-            let found = try await node.administer { try $0.forget(id) }
+            let actor = context.actor
+            let found = try await node.recording {
+                $0 ? [JournalDraft(.peerForgotten, by: actor, on: site)] : []
+            } _: {
+                try $0.forget(id)
+            }
             guard found else { throw APIFailure.noSuchPeer(site) }
             return try reply(try await syncStatus())
         }
@@ -46,7 +51,7 @@ extension APIServices {
                 }
                 return dot
             }
-            let released = try await node.releaseParked(dot)
+            let released = try await node.releaseParked(dot, by: context.actor)
             let left = try await read { try reader.counts().parked }
             return try reply(ReleaseReport(released: released, left: left))
         }

@@ -19,9 +19,11 @@ extension APIServices {
             guard (1...BundleLimits.operationsMax).contains(operations) else {
                 throw APIFailure.malformed(field: "operationsMax", expected: "1–\(BundleLimits.operationsMax)")
             }
+            let actor = context.actor
             let job = try jobs.start("bundle", language: language(request)) { progress in
                 let report = try await BundleMaker(node: node, keys: KeyFolder(reader.folder)).make(
                     for: peer, path: path, operationsMax: operations, created: NodeClock.system(), progress: progress)
+                try await node.journal(JournalDraft(.bundleMade, by: actor, on: wish.peer, "file=\(path)"))
                 return [Self.bundleReportName: String(decoding: try JSONReply.encode(report), as: UTF8.self)]
             }
             return try reply(job, status: .accepted)
@@ -29,10 +31,12 @@ extension APIServices {
         routes.post("jobs/bundle-apply") { request, context in
             let wish = try decode(BundleApplyRequest.self, try await body(of: request, context))
             guard wish.path.hasPrefix("/") else { throw APIFailure.malformed(field: "path", expected: "/…") }
+            let actor = context.actor
             let job = try jobs.start("bundle-apply", language: language(request)) { progress in
                 let report = try await BundleApplier(node: node, keys: KeyFolder(reader.folder)).apply(
                     path: wish.path, allowsExpired: wish.allowsExpired ?? false, now: NodeClock.system(),
                     progress: progress)
+                try await node.journal(JournalDraft(.bundleApplied, by: actor, on: wish.path))
                 return [Self.bundleReportName: String(decoding: try JSONReply.encode(report), as: UTF8.self)]
             }
             return try reply(job, status: .accepted)

@@ -10,7 +10,13 @@ extension APIServices {
             guard text.count == 16, let number = UInt64(text, radix: 16) else {
                 throw APIFailure.malformed(field: "replica", expected: "16 hexadecimal digits")
             }
-            guard try await node.administer({ try $0.forgetHead(of: ReplicaID(number)) }) else {
+            let actor = context.actor
+            let isForgotten = try await node.recording {
+                $0 ? [JournalDraft(.headForgotten, by: actor, on: text)] : []
+            } _: {
+                try $0.forgetHead(of: ReplicaID(number))
+            }
+            guard isForgotten else {
                 throw APIFailure.malformed(field: "replica", expected: "one of `banjie sync heads`")
             }
             return try reply(try await heads())

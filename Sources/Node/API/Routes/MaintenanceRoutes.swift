@@ -16,13 +16,18 @@ extension APIServices {
             let wish = try decode(BackupRequest.self, try await body(of: request, context))
             let path = wish.path ?? standardBackupPath
             guard path.hasPrefix("/") else { throw APIFailure.malformed(field: "path", expected: "/…") }
+            let actor = context.actor
             let job = try jobs.start("backup", language: language(request)) { progress in
                 let now = node.clock.now()
                 // A thread of its own: other readers do not wait for it.
                 let content = try await StoreAccess().run {
                     try reader.backup(to: path, now: now, progress: progress)
                 }
-                try await node.administer { try $0.setFact(BackupReport.lastMadeFact, "\(now)") }
+                try await node.recording { (_: Void) in
+                    [JournalDraft(.backupMade, by: actor, on: path, "operations=\(content.operations)")]
+                } _: {
+                    try $0.setFact(BackupReport.lastMadeFact, "\(now)")
+                }
                 return BackupReport(path: path, content).facts
             }
             return try reply(job, status: .accepted)

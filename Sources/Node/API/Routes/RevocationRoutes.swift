@@ -29,7 +29,7 @@ extension APIServices {
                 return ReplicaID(value)
             }
             let site = try readSite(wish.site, "site")
-            let author = try await revokingAuthor(wish.name)
+            let author = try await administrator(wish.name)
             let records = try await node.revoke(
                 RevocationWish(site: site, replica: replica, after: wish.after, reason: wish.reason), by: author,
                 keys: KeyFolder(reader.folder))
@@ -45,7 +45,12 @@ extension APIServices {
                 (wish.id.map { TokenList.id(of: record) == $0 } ?? true) && (site == nil || record.site == site)
             }
             let now = NodeClock.system()
-            let revoked = try await node.administer { try $0.revokeEnrolments(meant.map(\.token), now: now) }
+            let (actor, subject) = (context.actor, wish.id ?? wish.site ?? "")
+            let revoked = try await node.recording { count in
+                count > 0 ? [JournalDraft(.tokenRevoked, by: actor, on: subject, "count=\(count)")] : []
+            } _: {
+                try $0.revokeEnrolments(meant.map(\.token), now: now)
+            }
             guard revoked > 0 else { throw RevocationError.noOpenToken(wish.id ?? wish.site ?? "") }
             return try reply(try await tokens())
         }
@@ -53,7 +58,13 @@ extension APIServices {
             let text = try decode(ReleaseRequest.self, try await body(of: request, context)).dot
             let dot = try text.map(readDot)
             let now = node.clock.now()
-            let thrown = try await node.administer { try $0.discardParked(dot, now: now) }
+            let actor = context.actor
+            let thrown = try await node.recording { count in
+                guard count > 0 else { return [] }
+                return [JournalDraft(.parkedVoided, by: actor, on: dot.map { "\($0)" } ?? "all", "count=\(count)")]
+            } _: {
+                try $0.discardParked(dot, now: now)
+            }
             let left = try await read { try reader.counts().parked }
             return try reply(ReleaseReport(released: thrown, left: left))
         }
@@ -63,7 +74,8 @@ extension APIServices {
         TokenList(try await read { try reader.enrolments() }, now: NodeClock.system())
     }
 
-    private func revokingAuthor(_ name: String?) async throws -> Author {
+    /// Who does what only an administrator does; nil: the node itself.
+    func administrator(_ name: String?) async throws -> Author {
         guard let name, !name.allSatisfy(\.isWhitespace) else { return await node.systemAuthor }
         return try author(Actor(name: name, role: Role.admin.apiName))
     }

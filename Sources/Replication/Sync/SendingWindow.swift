@@ -1,6 +1,6 @@
 /// How much of a backlog, and as much again of what is news, may be on its way: as much as the peer makes durable in a
 /// second or two, so that a live operation never waits longer than that behind either. Source: Protocols/sync.md §6.
-struct BacklogWindow: Sendable, Hashable {
+struct SendingWindow: Sendable, Hashable {
     private(set) var bytes: Int
     private let bytesMax: Int
 
