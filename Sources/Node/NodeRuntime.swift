@@ -109,7 +109,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         _ = try await rootKeeper.refresh(now: NodeClock.system())
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
             logger.notice("the certificate has been renewed")
-            try await journalOwnRenewal()
+            try await node.journalOwnRenewal(keys)
         }
         await node.scrubErasedSoon()
         do {
@@ -324,7 +324,9 @@ package final class NodeRuntime: Service, RuntimeControl {
             try? await Task.sleep(for: .seconds(Self.certificateLookSeconds))
             guard !Task.isCancelled else { return }
             do {
-                if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) { try await journalOwnRenewal() }
+                if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
+                    try await node.journalOwnRenewal(keys)
+                }
                 server.replaceTLS(try keys.serverContext())
                 try enrolmentServer.withLock { $0 }?.replaceTLS(keys.enrolmentContext())
             } catch {
@@ -389,12 +391,6 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
     }
 
-    private func journalOwnRenewal() async throws {
-        let fingerprint = try keys.certificate().fingerprint
-        try await node.journal(
-            JournalDraft(
-                .ownCertificateRenewed, by: .node, on: "\(node.identity.site)", "fingerprint=\(fingerprint)"))
-    }
 }
 
 /// A node that goes on by itself after its store had to be opened anew.

@@ -2,9 +2,18 @@ internal import Logging
 package import Replication
 package import Store
 internal import Tickets
+internal import Transport
 
 // What is done or read here and is no operation. Source: Protocols/audit.md.
 extension SyncNode {
+    /// - Parameter keys: with the new certificate.
+    func journalOwnRenewal(_ keys: KeyFolder) throws {
+        try journal(
+            JournalDraft(
+                .ownCertificateRenewed, by: .node, on: "\(identity.site)",
+                "fingerprint=\(keys.certificate().fingerprint)"))
+    }
+
     /// - Throws: what the database throws; whatever was to be told of must not happen then.
     package func journal(_ drafts: JournalDraft...) throws {
         let now = clock.now()

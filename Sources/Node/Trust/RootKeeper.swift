@@ -27,7 +27,9 @@ struct RootKeeper: Sendable {
     func refresh(now: Int64) async throws -> Change {
         let statements = try await statements()
         // One at a time: the node's own thread.
-        return try await node.administer { _ in try follow(statements, now: now) }
+        let change = try await node.administer { _ in try follow(statements, now: now) }
+        if change.hasSigned { try await node.journalOwnRenewal(keys) }
+        return change
     }
 
     private func follow(_ statements: [Body], now: Int64) throws -> Change {
