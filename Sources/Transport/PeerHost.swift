@@ -13,11 +13,10 @@ package enum PeerHost {
     package static func key(of address: String) -> String {
         let plain = address.hasPrefix("[") ? String(address.dropFirst().prefix { $0 != "]" }) : address
         // A zone says at which of this machine's interfaces the address is.
-        var parsed = in6_addr()
-        guard plain.contains(":"), inet_pton(AF_INET6, String(plain.prefix { $0 != "%" }), &parsed) == 1 else {
+        var octets = [UInt8](repeating: 0, count: 16)
+        guard plain.contains(":"), inet_pton(AF_INET6, String(plain.prefix { $0 != "%" }), &octets) == 1 else {
             return address
         }
-        var octets = withUnsafeBytes(of: &parsed) { Array($0) }
         if octets.prefix(10).allSatisfy({ $0 == 0 }), octets[10] == 0xFF, octets[11] == 0xFF {
             return octets.suffix(4).map(String.init).joined(separator: ".")
         }
