@@ -8,17 +8,28 @@ final class BoundStatement {
     private let statement: Statement
     private let pointer: OpaquePointer
     private let connection: OpaquePointer
+    private let isHeld: Bool
 
     // SQLite copies the bytes before the bind returns.
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
-    init(_ db: Database, _ sql: String) throws {
-        statement = try db.makeStatement(sql: sql)
+    /// - Parameter isHeld: the connection keeps it for the next time: preparing costs a short read more than the read
+    ///   itself. What has the same text then is the same statement, so no two of them may be stepped at once.
+    init(_ db: Database, _ sql: String, isHeld: Bool = false) throws {
+        self.isHeld = isHeld
+        statement = try isHeld ? db.cachedStatement(sql: sql) : db.makeStatement(sql: sql)
         guard let connection = db.sqliteConnection else {
             throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "the connection is closed", sql: sql)
         }
         pointer = statement.sqliteStatement
         self.connection = connection
+    }
+
+    deinit {
+        // One that is left in the middle would hold the connection's snapshot.
+        guard isHeld else { return }
+        sqlite3_reset(pointer)
+        sqlite3_clear_bindings(pointer)
     }
 
     func bind(_ index: Int32, _ value: Int64) {

@@ -56,7 +56,7 @@ extension StoreReader {
             if let through, cursor.position >= through { return FeedPart() }
             let role = peer.record.role
             let extra = role == .child ? "ORDER BY f.position LIMIT ?4" : "ORDER BY o.arrival LIMIT ?4"
-            let rows = try BoundStatement(db, Self.rows(role, OperationRow.columns, extra))
+            let rows = try BoundStatement(db, Self.rows(role, OperationRow.columns, extra), isHeld: true)
             rows.bind(1, cursor.position + (PlantedBug.cursorOffByOne.isActive && lane == .live ? 1 : 0))
             rows.bind(2, through ?? Self.endOfFeed)
             rows.bind(3, id.rawValue)

@@ -47,10 +47,10 @@ final class InternTable {
 
     init(_ db: Database, names: InternedNames = InternedNames()) throws {
         self.names = names
-        replicaStatement = try BoundStatement(db, "SELECT replica FROM replica WHERE id = ?")
+        replicaStatement = try BoundStatement(db, "SELECT replica FROM replica WHERE id = ?", isHeld: true)
         authorStatement = try BoundStatement(
-            db, "SELECT name, role, level, site, department, catalog FROM author WHERE id = ?")
-        entityStatement = try BoundStatement(db, "SELECT type, high, low FROM entity WHERE id = ?")
+            db, "SELECT name, role, level, site, department, catalog FROM author WHERE id = ?", isHeld: true)
+        entityStatement = try BoundStatement(db, "SELECT type, high, low FROM entity WHERE id = ?", isHeld: true)
     }
 
     func replica(_ id: Int64) throws -> ReplicaID {

@@ -59,7 +59,7 @@ struct PeerRow {
         """
 
     static func find(_ id: PeerID, _ db: Database) throws -> PeerRow? {
-        let row = try BoundStatement(db, "SELECT \(columns) FROM peer WHERE id = ?")
+        let row = try BoundStatement(db, "SELECT \(columns) FROM peer WHERE id = ?", isHeld: true)
         row.bind(1, id.rawValue)
         guard try row.step() else { return nil }
         defer { row.reset() }

@@ -30,12 +30,15 @@ extension StoreReader {
             entities.insert(operation.entity)
         }
         guard !entities.isEmpty else { return [] }
+        let any = try BoundStatement(db, "SELECT 1 FROM sealing_use LIMIT 1", isHeld: true)
+        defer { any.reset() }
+        guard try any.step() else { return [] }
         let rows = try BoundStatement(
             db,
             """
             SELECT \(Self.columns) FROM entity e JOIN sealing_use u ON u.entity = e.id JOIN sealing_key k ON k.id = u.key
             WHERE e.type = ?1 AND e.high = ?2 AND e.low = ?3
-            """)
+            """, isHeld: true)
         var result: [PersonalKeyID: PersonalKeyEntry] = [:]
         for entity in entities {
             rows.bind(entity)
