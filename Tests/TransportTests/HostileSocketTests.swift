@@ -294,9 +294,11 @@ struct HostileSocketTests {
         limits.floodBurst = .max
         let counter = CountingLogHandler.Counter()
         try await withServer(server(limits, counter)) { server in
-            let connection = try await EchoTests.dial(server, authority.branch)
-            _ = await failure { while true { _ = try await connection.ping() } }
-            let error = await connection.closed
+            let error = await failure {
+                let connection = try await EchoTests.dial(server, authority.branch)
+                _ = await failure { while true { _ = try await connection.ping() } }
+                throw await connection.closed
+            }
             guard case .goAway(_, let debug) = error else {
                 return #expect(Bool(false), "\(String(describing: error))")
             }

@@ -426,21 +426,8 @@ enum Renewal {
             return false
         }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.nodeKey))
-        let stream = try await connection.open(
-            HTTP2RequestHead(method: "POST", authority: "parent", path: SyncRoute.renewPath))
-        try await stream.write(ByteBuffer(string: request.pem))
-        try stream.finish()
-        let status = try await stream.responseHead.status
-        let body = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
-        guard status == 200 else {
-            logger.warning(
-                "the parent did not renew the certificate", metadata: ["status": "\(status)", "reason": "\(body)"])
-            return false
-        }
-        guard leads(body, to: try keys.read(.root), nowMilliseconds: now) else {
-            logger.error("the parent has signed the certificate under a root that is not trusted here")
-            return false
-        }
+        guard let body = try await ask(request, at: SyncRoute.renewPath, keys, now: now, over: connection, logger)
+        else { return false }
         guard try isDue(keys.certificate(), now: now) || leads(body, to: keys.newestRoot(), nowMilliseconds: now) else {
             logger.info("the parent has no authority under the new root yet")
             return false
@@ -448,6 +435,30 @@ enum Renewal {
         try keys.write(.node, body)
         logger.notice("the certificate has been renewed")
         return true
+    }
+
+    /// - Returns: the chain that the parent has signed for the request; nil, with a line in the log, if it has not, or
+    ///   under a root that is not trusted here.
+    static func ask(
+        _ request: CertificateRequest, at path: String, _ keys: KeyFolder, now: Int64,
+        over connection: HTTP2Connection, _ logger: Logger
+    ) async throws -> String? {
+        let stream = try await connection.open(HTTP2RequestHead(method: "POST", authority: "parent", path: path))
+        try await stream.write(ByteBuffer(string: request.pem))
+        try stream.finish()
+        let status = try await stream.responseHead.status
+        let body = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
+        guard status == 200 else {
+            logger.warning(
+                "the parent has not signed anew",
+                metadata: ["path": "\(path)", "status": "\(status)", "reason": "\(body)"])
+            return nil
+        }
+        guard leads(body, to: try keys.read(.root), nowMilliseconds: now) else {
+            logger.error("the parent has signed under a root that is not trusted here", metadata: ["path": "\(path)"])
+            return nil
+        }
+        return body
     }
 
     /// The parent's side: only the site that the connection's certificate names is signed again.

@@ -1,5 +1,4 @@
 internal import Logging
-internal import NIOCore
 internal import Replication
 internal import Store
 internal import Transport
@@ -21,21 +20,9 @@ enum AuthorityRenewal {
         let now = NodeClock.system()
         guard try isDue(keys, site: site, now: now), let uri = NodeURI(host: site.rawValue) else { return false }
         let request = try CertificateRequest(uri: uri, privateKeyPEM: keys.read(.authorityKey))
-        let stream = try await connection.open(
-            HTTP2RequestHead(method: "POST", authority: "parent", path: SyncRoute.renewAuthorityPath))
-        try await stream.write(ByteBuffer(string: request.pem))
-        try stream.finish()
-        let status = try await stream.responseHead.status
-        let body = String(buffer: try await stream.collect(bytesMax: Enrolment.bodyBytesMax))
-        guard status == 200 else {
-            logger.warning(
-                "the parent did not sign the authority anew", metadata: ["status": "\(status)", "reason": "\(body)"])
-            return false
-        }
-        guard leads(body, to: try keys.read(.root), nowMilliseconds: now) else {
-            logger.error("the parent has signed the authority under a root that is not trusted here")
-            return false
-        }
+        let path = SyncRoute.renewAuthorityPath
+        guard let body = try await Renewal.ask(request, at: path, keys, now: now, over: connection, logger)
+        else { return false }
         try keys.write(.authority, body)
         logger.notice("the authority has been signed anew")
         return true
