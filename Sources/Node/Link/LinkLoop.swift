@@ -19,6 +19,9 @@ struct LinkLoop: ~Copyable {
     private var isLeavingAside = false
     /// Change of the last head that was passed on.
     private var headChange: Int64 = 0
+    /// Heads were passed on behind the feed. What is delivered later comes with the ticks: a head costs a commit here
+    /// and two at the peer, which every live operation would have to share the disk with.
+    private var hasPassedHeads = false
     /// Tells the batches of this session from those of the next.
     private let number = UInt64.random(in: 1...UInt64.max)
     private(set) var ending = PeerLink.Ending(code: .unspecified, reason: "cancelled", wasEstablished: false)
@@ -317,7 +320,7 @@ struct LinkLoop: ~Copyable {
         Task { await link.node.recover(reason, common: common, onWordOf: role) }
     }
 
-    private func take(_ notice: SyncSession.Notice) {
+    private mutating func take(_ notice: SyncSession.Notice) {
         let now = link.node.clock.now()
         switch notice {
         case .established(let peer, let version):
@@ -340,7 +343,10 @@ struct LinkLoop: ~Copyable {
                 let node = link.node
                 Task { await node.setCaughtUp(true) }
             }
-        case .deliveredEverything: passHeadsOn()
+        case .deliveredEverything:
+            guard !hasPassedHeads else { return }
+            hasPassedHeads = true
+            passHeadsOn()
         case .clockOffset(let offset, let roundTrip):
             update { status in
                 status.clockOffsetMilliseconds = offset
