@@ -144,7 +144,8 @@ struct SendingLanes: Sendable {
         case .live:
             live = batch.end
             // What came while the rows were read has set it already.
-            liveMayHaveMore = (liveMayHaveMore || head == 0 || head > live.position) && !PlantedBug.newsForgotten.isActive
+            liveMayHaveMore = liveMayHaveMore || head == 0 || head > live.position
+            if PlantedBug.newsForgotten.isActive { liveMayHaveMore = false }
             if head > live.position, head - live.position > SyncLimits.liveOperationsMax { split(at: head) }
         case .repair: break
         }
