@@ -84,10 +84,11 @@ package final class HTTP2Session {
         nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(limits.streamsMax))
         nghttp2_option_set_max_continuations(options, limits.continuationsMax)
         let me = Unmanaged.passUnretained(self).toOpaque()
-        let made =
+        let made = HTTP2Memory.withCallbacks { memory in
             role == .server
-            ? nghttp2_session_server_new2(&pointer, sessionCallbacks.pointer, me, options)
-            : nghttp2_session_client_new2(&pointer, sessionCallbacks.pointer, me, options)
+                ? nghttp2_session_server_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
+                : nghttp2_session_client_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
+        }
         guard made == 0 else { throw Self.failure(made) }
         try submitSettings()
     }
