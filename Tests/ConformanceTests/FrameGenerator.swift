@@ -38,7 +38,7 @@ struct FrameGenerator {
     }
 
     /// - Returns: 1 to `most`.
-    mutating func size(most: Int) -> Int { Int.random(in: 1...most, using: &random) }
+    mutating func size(most: Int) -> Int { 1 + number(below: most) }
 
     mutating func chance(_ of: Int) -> Bool { number(below: of) == 0 }
 
@@ -204,9 +204,9 @@ struct FrameGenerator {
     }
 
     private mutating func bytes(below count: Int) -> [UInt8] {
-        (0..<number(below: count)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        (0..<number(below: count)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 
     /// - Returns: 0 to `count` - 1.
-    private mutating func number(below count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
+    private mutating func number(below count: Int) -> Int { Int(random.next() % UInt64(count)) }
 }
