@@ -125,8 +125,12 @@ let package = Package(
             ],
             swiftSettings: planted),
         .target(
-            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
-            swiftSettings: settings),
+            name: "TestSupport",
+            dependencies: [
+                "Replication", "Tickets", "Transport", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests",
             dependencies: [
@@ -163,6 +167,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: settings),
+        // HTTP/2 as RFC 9113 and RFC 7541 have it, case by case, from the other end of a socket.
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["Transport", "TestSupport", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: settings),
         .target(
             name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],

@@ -46,6 +46,7 @@ package final class HTTP2Session {
     var inputBase: UnsafeRawPointer?
     /// The header list that is being received, and since when.
     var headersUnderWay: (streamID: Int32, sinceMilliseconds: Int64)?
+    var clientStreams = ClientStreams()
     /// PINGs of ours that have not been answered.
     var pingsUnderWay = 0
     private var pointer: OpaquePointer!
