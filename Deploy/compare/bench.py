@@ -13,10 +13,13 @@ class Bench:
         self._program = program
         self._scratch = scratch
         self._operations = str(operations)
-        self.rows_path = os.path.join(scratch, "rows.tsv")
 
-    def write_rows(self) -> None:
-        processes.run(self._program, "rows", "write", self._operations, self.rows_path)
+    def rows_path(self, operations: int) -> str:
+        """The file of a workload of this size, on a tenth as many tickets."""
+        path = os.path.join(self._scratch, f"rows-{operations}.tsv")
+        if not os.path.exists(path):
+            processes.run(self._program, "rows", "write", str(operations), path)
+        return path
 
     def reference(self) -> dict:
         """Bare SQLite alone: operationsPerSecond, diskBytesPerOperation."""

@@ -25,7 +25,7 @@ class Ceiling:
         processes.require("nghttpd", "h2load")
         return "nghttp2 " + processes.run("h2load", "--version").split("/")[-1].strip()
 
-    def prepare(self) -> None:
+    def prepare(self, _: str) -> None:
         os.makedirs(self._folder)
         self._certificate, self._key = processes.certificate(self._tls)
         with open(os.path.join(self._folder, "file"), "wb") as file:

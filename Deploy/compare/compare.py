@@ -34,7 +34,7 @@ class Comparison:
         self._bench = Bench(arguments.bench, self._scratch, operations)
         self._with_postgres = True
         self._ceiling = ceiling.Ceiling(self._scratch, QUICK_CEILING_FILES if arguments.quick else CEILING_FILES)
-        common = self._scratch, self._bench.rows_path, operations
+        common = self._scratch, operations
         self._peers: list[Peer] = [
             CRDTLibrary("loro", arguments.python, *common), CRDTLibrary("pycrdt", arguments.python, *common),
             Git(*common), Fossil(*common)]
@@ -63,13 +63,14 @@ class Comparison:
 
     def run(self) -> Figures:
         note(f"{self.figures.operations:,} operations, {self._rounds} round{'s' * (self._rounds > 1)}")
-        self._bench.write_rows()
         self._try("PostgreSQL", require_postgres, self._leave_postgres)
         for peer in list(self._peers):
             self._try(peer.name, lambda: self._prepare(peer), lambda: self._peers.remove(peer))
         self._try(self._ceiling.name, lambda: self._prepare(self._ceiling), self._leave_ceiling)
         for number in range(1, self._rounds + 1):
             self._round(number)
+        for subject in self._subjects.values():
+            subject.tickets = subject.operations // 10
         self.figures.subjects = [subject for subject in self._subjects.values() if subject.ratios]
         return self.figures
 
@@ -86,7 +87,7 @@ class Comparison:
     def _prepare(self, peer) -> None:
         self._subjects[peer.key].version = peer.version()
         note(f"preparing {peer.name}")
-        peer.prepare()
+        peer.prepare(self._bench.rows_path(self._subjects[peer.key].operations or self.figures.operations))
 
     def _leave_postgres(self) -> None:
         self._with_postgres = False
@@ -98,6 +99,7 @@ class Comparison:
         self._subjects[figures.CEILING].ratios.clear()
 
     def _round(self, number: int) -> None:
+        self.figures.loads.append(round(os.getloadavg()[0], 1))
         note(f"round {number} of {self._rounds}: bare SQLite, Banjie" + ", PostgreSQL" * self._with_postgres)
         if self._with_postgres:
             self._try("PostgreSQL", lambda: self._ours(True), self._leave_postgres)

@@ -123,10 +123,10 @@ def store(path: str) -> sqlite3.Connection:
     return database
 
 
-def make(library: str, path: str, rows_path: str, count: int) -> dict:
+def make(library: str, path: str, rows_path: str) -> dict:
     """Puts the deltas into A's store."""
     document, database, total = LIBRARIES[library](), store(path), 0
-    rows = workload.rows(rows_path, count)
+    rows = workload.rows(rows_path)
     database.execute("BEGIN")
     for start in range(0, len(rows), workload.PER_DELTA):
         delta = document.delta(rows[start:start + workload.PER_DELTA])
@@ -213,12 +213,12 @@ class CRDTLibrary(Peer):
         program = f"import importlib.metadata as m; print(m.version({self.key!r}))"
         return f"{self.names[self.key].split()[0]} {processes.run(self._python, '-c', program).strip()}"
 
-    def prepare(self) -> None:
+    def prepare(self, rows_path: str) -> None:
         os.makedirs(self._folder)
         self._identity = processes.certificate(os.path.join(self.scratch, "tls"))
         self._a = os.path.join(self._folder, "a.db")
         self._made = json.loads(
-            processes.run(*self._command("make", self._a, self.rows_path, str(self.operations))))
+            processes.run(*self._command("make", self._a, rows_path)))
 
     def _command(self, *arguments: str) -> list[str]:
         return [self._python, os.path.abspath(__file__), self.key, *arguments]
@@ -250,7 +250,7 @@ class CRDTLibrary(Peer):
 if __name__ == "__main__":
     library, action, *arguments = sys.argv[1:]
     if action == "make":
-        print(json.dumps(make(library, *arguments[:2], int(arguments[2]))))
+        print(json.dumps(make(library, *arguments)))
     elif action == "receive":
         receive(library, *arguments)
     else:

@@ -16,6 +16,7 @@ class Subject:
     measured: str
     unequal: str
     operations: int
+    tickets: int = 0
     version: str = ""
     ratios: list[float] = field(default_factory=list)
     wire_bytes: float | None = None
@@ -28,6 +29,8 @@ class Figures:
     tickets: int
     rounds: int
     machine: str
+    loads: list[float] = field(default_factory=list)
+    """The machine's load average when each round began."""
     subjects: list[Subject] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 

@@ -27,14 +27,14 @@ class Fossil(Peer):
         processes.require("fossil")
         return "Fossil " + processes.run("fossil", "version").split()[4]
 
-    def prepare(self) -> None:
+    def prepare(self, rows_path: str) -> None:
         self._folder = os.path.join(self.scratch, "fossil")
         artifacts = os.path.join(self._folder, "artifacts")
         os.makedirs(artifacts)
         self._certificate, self._key = processes.certificate(os.path.join(self.scratch, "tls"))
         self._environment = os.environ | {"HOME": self._folder, "FOSSIL_HOME": self._folder, "USER": "office",
                                           "SSL_CERT_FILE": self._certificate}
-        rows = workload.rows(self.rows_path, self.operations)
+        rows = workload.rows(rows_path)
         for number, row in enumerate(rows):
             with open(os.path.join(artifacts, f"{number:07d}"), "wb") as file:
                 file.write(artifact(row))

@@ -24,7 +24,7 @@ class Git(Peer):
         processes.require("git")
         return "git " + processes.run("git", "--version").split()[2]
 
-    def prepare(self) -> None:
+    def prepare(self, rows_path: str) -> None:
         self._folder = os.path.join(self.scratch, "git")
         os.makedirs(self._folder)
         # Nobody's own settings.
@@ -35,7 +35,7 @@ class Git(Peer):
         self._git("init", "--quiet", "--bare", self._a)
         stream = os.path.join(self._folder, "stream")
         with open(stream, "wb") as file:
-            self._write(file, workload.rows(self.rows_path, self.operations))
+            self._write(file, workload.rows(rows_path))
         with open(stream, "rb") as file:
             self._git("-C", self._a, "fast-import", "--quiet", stdin=file)
         os.unlink(stream)

@@ -20,16 +20,15 @@ class Peer:
     unequal: str
     operations_max = 200_000
 
-    def __init__(self, scratch: str, rows_path: str, operations: int):
+    def __init__(self, scratch: str, operations: int):
         self.scratch = scratch
-        self.rows_path = rows_path
         self.operations = min(operations, self.operations_max)
 
     def version(self) -> str:
         """The program's name and version."""
         raise NotImplementedError
 
-    def prepare(self) -> None:
+    def prepare(self, rows_path: str) -> None:
         raise NotImplementedError
 
     def round(self) -> Round:

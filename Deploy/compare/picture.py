@@ -33,7 +33,7 @@ STYLE = """
 def svg(figures: Figures) -> str:
     shown = [subject for subject in figures.subjects if subject.ratios]
     values = [value for subject in shown for value in subject.ratios]
-    low, high = math.floor(math.log10(min(values)) * 2) / 2, math.ceil(math.log10(max(values)) * 2) / 2
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)) * 2) / 2
     height = TOP + ROW * len(shown) + BOTTOM
 
     def x(value: float) -> float:

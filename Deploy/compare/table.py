@@ -29,17 +29,20 @@ def head(*cells: str) -> str:
 
 
 def caption(figures: Figures) -> str:
-    counts = {subject.operations for subject in figures.subjects}
-    smaller = sorted(count for count in counts if 0 < count < figures.operations)
+    smaller = [f"{subject.name} {subject.operations:,} on {subject.tickets:,}" for subject in figures.subjects
+               if 0 < subject.operations < figures.operations]
     rounds = f"{figures.rounds} rounds, in turn; medians with their range" if figures.rounds > 1 else "1 round"
     text = (f"{figures.operations:,} operations on {figures.tickets:,} tickets, {rounds}. Each figure is operations a "
             "second, to those of bare SQLite (log, ticket and register as plain rows, WAL, FULL, 500 operations a "
-            "transaction) run just before it. All operations are on A's disk when the clock starts, and on B's, "
-            "with A knowing it, when it stops.")
+            "transaction) run just before it. Unless said, all operations are on A's disk when the clock starts, and on "
+            "B's, with A knowing it, when it stops.")
     if smaller:
-        text += f" Slow ones have {', '.join(f'{count:,}' for count in smaller)} operations, which favours them."
+        text += f" Slow ones have fewer: {', '.join(smaller)}."
     versions = ", ".join(subject.version for subject in figures.subjects if subject.version)
-    return text + f" Measured by `Deploy/compare.sh` on {figures.machine}; {versions}."
+    text += f" Measured by `Deploy/compare.sh` on {figures.machine}; {versions}."
+    if figures.loads:
+        text += f" The load was {number(min(figures.loads))} to {number(max(figures.loads))} as rounds began."
+    return text
 
 
 def ratios(figures: Figures) -> str:
@@ -72,7 +75,7 @@ def judged(figures: Figures) -> str:
 
 def sizes(figures: Figures) -> str:
     def cell(value: float | None) -> str:
-        return "–" if value is None else f"{value:.0f}"
+        return "–" if value is None else number(value)
 
     def line(subject: Subject) -> str:
         return row(subject.name, cell(subject.wire_bytes), cell(subject.disk_bytes))
@@ -99,7 +102,9 @@ def put_into_readme(path: str, figures: Figures, picture: str) -> None:
     """Replaces what is between the markers; where there are none, adds them at the end."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    part = f"{BEGIN}\n### Beside what else one would take\n![Operations a second from A to B, to bare SQLite's]({picture})\n\n{markdown(figures)}{END}"
+    heading = "### Beside what else one would take"
+    image = f"![Operations a second from A to B, to bare SQLite's]({picture})"
+    part = f"{BEGIN}\n{heading}\n{image}\n\n{markdown(figures)}{END}"
     if BEGIN in text and END in text:
         before, rest = text.split(BEGIN, 1)
         text = before + part + rest.split(END, 1)[1]

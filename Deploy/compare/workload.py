@@ -17,13 +17,11 @@ class Row(NamedTuple):
     text: str
 
 
-def rows(path: str, count: int | None = None) -> list[Row]:
-    """The first `count` operations of a file, in the order of their times."""
+def rows(path: str) -> list[Row]:
+    """The operations of a file, in the order of their times."""
     found = []
     with open(path, encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            if len(found) == count:
-                break
             origin, sequence, time, ticket, kind, register, text = line[:-1].split("\t")
             text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
             # The upper 48 bits of a time are milliseconds.
