@@ -34,8 +34,8 @@ def caption(figures: Figures) -> str:
     rounds = f"{figures.rounds} rounds, in turn; medians with their range" if figures.rounds > 1 else "1 round"
     text = (f"{figures.operations:,} operations on {figures.tickets:,} tickets, {rounds}. Each figure is operations a "
             "second, to those of bare SQLite (log, ticket and register as plain rows, WAL, FULL, 500 operations a "
-            "transaction) run just before it. Unless said, all operations are on A's disk when the clock starts, and on "
-            "B's, with A knowing it, when it stops.")
+            "transaction) run just before it. Unless said, all operations are on A's disk when the clock starts, "
+            "and on B's, with A knowing it, when it stops.")
     if smaller:
         text += f" Slow ones have fewer: {', '.join(smaller)}."
     versions = ", ".join(subject.version for subject in figures.subjects if subject.version)
