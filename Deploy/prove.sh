@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tries to break what is promised, for as long as it is told, and writes down what was tried.
-# Usage: Deploy/prove.sh [--minutes N] [--summary] [PART ...]
+# Usage: Deploy/prove.sh [--minutes N] [--no-build] [--summary] [PART ...]
 #   simulation  provinces on virtual time, seed after seed from where the ledger left off
 #   kill        a working node that is killed with SIGKILL, again and again, on this folder's disk
 #   disk        the store with operations of its disk failing in turn: some of them, or each in an hour's run
@@ -8,22 +8,26 @@
 #   coverage    which regions of the cores the tests reach; only if it is named, since its build takes minutes
 # N minutes (10) are shared by the parts that are named, or by all of them. Building comes before the time.
 # Each part adds a line of JSON to Tests/ledger.jsonl, and the ledger's sums are printed at the end; --summary prints only
-# those. The exit status is 1 if anything was found: the line says what, and what shows it again is printed.
+# those; --no-build takes what is built. The exit status is 1 if anything was found: the line says what, and what shows it
+# again is printed. BANJIE_SIM=path is another simulator than the release that is built.
 set -eu
 cd "$(dirname "$0")/.."
 
 minutes=10
 only_summary=0
+builds=1
 while [ $# -gt 0 ]; do
     case $1 in
-    --minutes) minutes=${2:-}; shift 2 || shift ;;
+    --minutes) minutes=${2:-}; shift; [ $# -eq 0 ] || shift ;;
     --summary) only_summary=1; shift ;;
+    --no-build) builds=0; shift ;;
     *) break ;;
     esac
 done
 case $minutes in '' | *[!0-9]* | 0) echo "prove.sh: --minutes takes a whole number, at least 1" >&2; exit 2 ;; esac
 ledger=Tests/ledger.jsonl
 steps=20000
+simulator=${BANJIE_SIM:-.build/release/banjie-sim}
 failed=0
 
 Deploy/packages.sh jq
@@ -57,18 +61,22 @@ enter() {
     [ "$result" = held ] || failed=1
 }
 
+# What a part needs, unless it is there: arguments of `swift build`.
+build() { [ "$builds" -eq 0 ] || swift build "$@"; }
+build_simulator() { [ -n "${BANJIE_SIM:-}" ] || build -c release --product banjie-sim; }
+
 # The first seed that no line of a part has.
 next_seed() { jq -s --arg part "$1" 'map(select(.part == $part) | .lastSeed) | max // 0 | . + 1' "$ledger"; }
 
 simulation() {
-    swift build -c release --product banjie-sim
+    build_simulator
     first=$(next_seed simulation)
     seed=$first
     log=$(mktemp)
     end=$(($(date +%s) + $(share simulation)))
     result=held
     while [ "$(date +%s)" -lt "$end" ]; do
-        .build/release/banjie-sim run --seed "$seed" --steps "$steps" --json >>"$log" || { result=violated; break; }
+        "$simulator" run --seed "$seed" --steps "$steps" --json >>"$log" || { result=violated; break; }
         echo "seed $seed held; $((end - $(date +%s))) s are left"
         seed=$((seed + 1))
     done
@@ -83,11 +91,11 @@ simulation() {
 }
 
 kill_nine() {
-    swift build -c release --product banjie-sim
+    build_simulator
     seed=$(next_seed kill)
     # On the disk that this folder is on: a temporary folder may be in memory.
     folder=$(mktemp -d .build/kill.XXXXXX)
-    if report=$(.build/release/banjie-sim kill --seconds "$(share kill)" --cycles 1000000 --seed "$seed" --folder "$folder" --json)
+    if report=$("$simulator" kill --seconds "$(share kill)" --cycles 1000000 --seed "$seed" --folder "$folder" --json)
     then
         result=held
         rm -rf "$folder"
@@ -99,7 +107,7 @@ kill_nine() {
 }
 
 disk() {
-    swift build --build-tests
+    build --build-tests
     # All of them take an hour's share; what fits into less is drawn by the next seed.
     points_a_second=8 kinds=8
     seconds=$(share disk)
@@ -119,7 +127,7 @@ disk() {
 }
 
 bytes() {
-    Deploy/fuzz.sh --build
+    [ "$builds" -eq 0 ] || Deploy/fuzz.sh --build
     targets=$(find Tests/Corpus -mindepth 1 -maxdepth 1 -type d | wc -l)
     seconds=$(($(share bytes) / targets))
     [ "$seconds" -gt 0 ] || seconds=1
