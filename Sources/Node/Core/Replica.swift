@@ -146,11 +146,9 @@ package final class Replica {
     }
 
     /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.
-    /// - Parameter expectingMore: see `StoreWriter.commit`.
-    package func merge(
-        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
-    ) throws -> ReplicaEffects {
-        let result = try writer.commit(batches, now: now, expectingMore: expectingMore)
+    /// Call `writeProjection` afterwards.
+    package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
+        let result = try writer.commit(batches, now: now, deferringProjection: true)
         clock.observe(result.latest, wall: now)
         if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({
             $0.dot.replica == self.identity.replica
