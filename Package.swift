@@ -121,7 +121,8 @@ let package = Package(
         .executableTarget(
             name: "banjie-sim",
             dependencies: [
-                "Replication", "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Replication", "Tickets", "Store", "Node", "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: planted),
         .target(
@@ -179,11 +180,12 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Replication", "Tickets", "Transport", "Node", .product(name: "NIOCore", package: "swift-nio"),
+                "Replication", "Tickets", "Store", "Transport", "Node", .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
-            name: "FuzzTests", dependencies: ["Replication", "Tickets", "FuzzTargets", "TestSupport"],
+            name: "FuzzTests",
+            dependencies: ["Replication", "Tickets", "Transport", "FuzzTargets", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "StoreTests",
@@ -220,10 +222,22 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// libFuzzer brings a `main` of its own, so this is built by itself: see Deploy/fuzz.sh.
+// Built by itself, with sanitizers: see Deploy/fuzz.sh.
 if Context.environment["BANJIE_FUZZER"] != nil {
     package.products.append(.executable(name: "banjie-fuzz", targets: ["Fuzzer"]))
     package.targets.append(
         .executableTarget(
-            name: "Fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: settings))
+            name: "Fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: settings,
+            // gold ends with an error of its own over what the sanitizers add.
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}
+
+// What Deploy/coverage.sh builds: the cores with their tests, since counters need a build of their own.
+if Context.environment["BANJIE_CORES"] != nil {
+    let cores = [
+        "COpenSSL", "CZstd", "Replication", "Tickets", "ServiceLevels", "TestSupport", "ReplicationTests",
+        "TicketsTests", "ServiceLevelsTests",
+    ]
+    package.products = []
+    package.targets.removeAll { !cores.contains($0.name) }
 }

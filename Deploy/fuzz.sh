@@ -1,49 +1,65 @@
 #!/bin/sh
 # Throws changed bytes at every decoder, with libFuzzer and the address sanitizer, and keeps what is new.
-# Usage: Deploy/fuzz.sh [--seconds N] [--counts FILE] [TARGET ...]
+# Usage: Deploy/fuzz.sh [--seconds N] [--counts FILE] [--build | --no-build] [TARGET ...]
 # N seconds a target (60). The inputs that it starts from and adds to are in Tests/Corpus, a folder a target. A crash is
 # left beside them as crash-…, its name is printed, and the exit status is 1: it stays as an input of its target once it
-# is mended. --counts writes a line a target, with its executions.
+# is mended. --counts writes a line a target, with its executions. --build builds and does nothing else.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=60
 counts=/dev/null
+build=1
+run=1
 while [ $# -gt 0 ]; do
     case $1 in
     --seconds) seconds=$2; shift 2 ;;
     --counts) counts=$2; shift 2 ;;
+    --build) run=0; shift ;;
+    --no-build) build=0; shift ;;
     *) break ;;
     esac
 done
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(ls Tests/Corpus)
 
-Deploy/packages.sh
-echo "== build"
-# libFuzzer brings `main`, and looks at the branches of our own code.
-BANJIE_FUZZER=1 swift build --scratch-path .build/fuzzer -c release --product banjie-fuzz --sanitize address \
-    -Xswiftc -sanitize=fuzzer -Xswiftc -parse-as-library
+# Apart from other builds, since everything in it has counters of branches and checks of addresses.
 fuzzer=.build/fuzzer/release/banjie-fuzz
+if [ "$build" -eq 1 ]; then
+    Deploy/packages.sh
+    echo "== build of the fuzzer (minutes, the first time)"
+    BANJIE_FUZZER=1 swift build --scratch-path .build/fuzzer -c release --product banjie-fuzz --sanitize address \
+        -Xswiftc -sanitize=fuzzer -Xswiftc -parse-as-library
+fi
+[ "$run" -eq 1 ] || exit 0
+[ -x "$fuzzer" ] || { echo "fuzz.sh: there is no $fuzzer; leave --no-build out" >&2; exit 1; }
+# The runtime's own handler of traps would end the process before libFuzzer can write the input down.
 export SWIFT_BACKTRACE=enable=no
+
+# No search for leaks after each input: Swift keeps what it has made once, and the search takes nine tenths of the time.
+# What leaks again and again ends at the limit of memory.
+# What a target takes at most; a database has pages.
+longest() { case $1 in backup) echo 65536 ;; *) echo 16384 ;; esac; }
 
 failed=0
 for target in "$@"; do
     corpus=Tests/Corpus/$target
     [ -d "$corpus" ] || { echo "fuzz.sh: no such target: $target; there are $(ls Tests/Corpus | tr '\n' ' ')" >&2; exit 2; }
-    echo "== $target"
     found=$(mktemp -d)
     log=$(mktemp)
-    if BANJIE_FUZZ=$target "$fuzzer" "$found" "$corpus" -max_total_time="$seconds" -max_len=16384 -timeout=10 \
-        -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$corpus/crash-" >"$log" 2>&1
+    if BANJIE_FUZZ=$target "$fuzzer" "$found" "$corpus" -max_total_time="$seconds" -max_len="$(longest "$target")" \
+        -timeout=10 -rss_limit_mb=2048 -detect_leaks=0 -print_final_stats=1 -artifact_prefix="$corpus/crash-" >"$log" 2>&1
     then
-        # Of what is new: that which reaches code nothing kept reaches.
-        BANJIE_FUZZ=$target "$fuzzer" -merge=1 "$corpus" "$found" >/dev/null 2>&1 || true
+        # Of what is new: that which reaches code nothing kept reaches, however often.
+        BANJIE_FUZZ=$target "$fuzzer" -merge=1 -use_counters=0 "$corpus" "$found" >/dev/null 2>&1 || true
     else
         failed=1
-        tail -n 20 "$log" >&2
+        tail -n 40 "$log" >&2
+        echo "fuzz.sh: to see it again: BANJIE_FUZZ=$target $fuzzer $corpus/crash-…" >&2
     fi
-    executions=$(awk '/stat::number_of_executed_units/ { print $2 }' "$log")
-    echo "$target ${executions:-0}" | tee -a "$counts"
+    executions=$(awk '/stat::number_of_executed_units/ { n = $2 } END { print n + 0 }' "$log")
+    echo "$target ${executions:-0}" >>"$counts"
+    echo "$target: ${executions:-0} executions, $(awk '/stat::average_exec_per_sec/ { n = $2 } END { print n + 0 }' "$log") a second," \
+        "$(find "$corpus" -type f | wc -l) inputs kept"
     rm -rf "$found" "$log"
 done
 exit $failed

@@ -1,29 +1,58 @@
 #!/bin/sh
 # Tries to break what is promised, for as long as it is told, and writes down what was tried.
-# Usage: Deploy/prove.sh [--minutes N] [simulation] [disk] [bytes] [frames] [tls]
-#   simulation  provinces on virtual time, seed after seed from where the ledger left off (half of the time)
-#   disk        the store with every operation of its disk failing in turn (once, whatever it takes)
-#   frames      a million malformed HTTP/2 frames at a node's listener, from the seed where the ledger left off (once)
+# Usage: Deploy/prove.sh [--minutes N] [--no-build] [--summary] [PART ...]
+#   simulation  provinces on virtual time, seed after seed from where the ledger left off
+#   kill        a working node that is killed with SIGKILL, again and again, on this folder's disk
+#   disk        the store with operations of its disk failing in turn: some of them, or each in an hour's run
+#   frames      malformed HTTP/2 frames at a node's listener, from the seed where the ledger left off
 #   tls         sslscan and testssl.sh at a node's listeners (once)
-#   bytes       changed bytes at every decoder, under libFuzzer and the address sanitizer (the other half)
-# Each part adds a line of JSON to Tests/ledger.jsonl. The exit status is 1 if anything was found: the line says what,
-# and the command that shows it again is printed. Building comes before the time.
+#   bytes       changed bytes at every decoder, under libFuzzer and the address sanitizer
+#   coverage    which regions of the cores the tests reach; only if it is named, since its build takes minutes
+# N minutes (10) are shared by the parts that are named, or by all of them. Building comes before the time.
+# Each part adds a line of JSON to Tests/ledger.jsonl, and the ledger's sums are printed at the end; --summary prints only
+# those; --no-build takes what is built. The exit status is 1 if anything was found: the line says what, and what shows it
+# again is printed. BANJIE_SIM=path is another simulator than the release that is built.
 set -eu
 cd "$(dirname "$0")/.."
 
 minutes=10
-[ "${1:-}" != --minutes ] || { minutes=$2; shift 2; }
+only_summary=0
+builds=1
+while [ $# -gt 0 ]; do
+    case $1 in
+    --minutes) minutes=${2:-}; shift; [ $# -eq 0 ] || shift ;;
+    --summary) only_summary=1; shift ;;
+    --no-build) builds=0; shift ;;
+    *) break ;;
+    esac
+done
 case $minutes in '' | *[!0-9]* | 0) echo "prove.sh: --minutes takes a whole number, at least 1" >&2; exit 2 ;; esac
-[ $# -gt 0 ] || set -- simulation disk frames tls bytes
 ledger=Tests/ledger.jsonl
 steps=20000
-frames=1000000
+simulator=${BANJIE_SIM:-.build/release/banjie-sim}
 failed=0
 
-Deploy/packages.sh
 Deploy/packages.sh jq
+touch "$ledger"
+# shellcheck source=Deploy/prove/summary.sh
+. Deploy/prove/summary.sh
+[ "$only_summary" -eq 0 ] || { summary "$(wc -l <"$ledger")"; exit 0; }
+command -v swift >/dev/null || { echo "prove.sh: the Swift toolchain (6.2 or later) has to be on the PATH" >&2; exit 1; }
+Deploy/packages.sh
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 [ -z "$(git status --porcelain -- Sources 2>/dev/null)" ] || revision="$revision+"
+
+# Seconds of a part: its weight among those of all that are to run.
+weight() {
+    case $1 in
+    simulation) echo 6 ;;
+    bytes) echo 6 ;;
+    kill | disk) echo 2 ;;
+    frames) echo 1 ;;
+    *) echo 0 ;;
+    esac
+}
+share() { [ "$weights" -eq 0 ] && echo 0 || echo $((minutes * 60 * $(weight "$1") / weights)); }
 
 # Adds a line: the part, its result, and what else it says of itself as jq's arguments.
 enter() {
@@ -35,15 +64,23 @@ enter() {
     [ "$result" = held ] || failed=1
 }
 
+# What a part needs, unless it is there: arguments of `swift build`.
+build() { [ "$builds" -eq 0 ] || swift build "$@"; }
+build_simulator() { [ -n "${BANJIE_SIM:-}" ] || build -c release --product banjie-sim; }
+
+# The first seed that no line of a part has.
+next_seed() { jq -s --arg part "$1" 'map(select(.part == $part) | .lastSeed) | max // 0 | . + 1' "$ledger"; }
+
 simulation() {
-    swift build -c release --product banjie-sim
-    first=$(jq -s 'map(select(.part == "simulation") | .lastSeed) | max // 0 | . + 1' "$ledger")
+    build_simulator
+    first=$(next_seed simulation)
     seed=$first
     log=$(mktemp)
-    end=$(($(date +%s) + minutes * 30))
+    end=$(($(date +%s) + $(share simulation)))
     result=held
     while [ "$(date +%s)" -lt "$end" ]; do
-        .build/release/banjie-sim run --seed "$seed" --steps "$steps" --json >>"$log" || { result=violated; break; }
+        "$simulator" run --seed "$seed" --steps "$steps" --json >>"$log" || { result=violated; break; }
+        echo "seed $seed held; $((end - $(date +%s))) s are left"
         seed=$((seed + 1))
     done
     more=$(jq -sc --argjson first "$first" '{
@@ -56,16 +93,47 @@ simulation() {
     enter simulation "$result" --argjson more "$more"
 }
 
+kill_nine() {
+    build_simulator
+    seed=$(next_seed kill)
+    # On the disk that this folder is on: a temporary folder may be in memory.
+    folder=$(mktemp -d .build/kill.XXXXXX)
+    if report=$("$simulator" kill --seconds "$(share kill)" --cycles 1000000 --seed "$seed" --folder "$folder" --json)
+    then
+        result=held
+        rm -rf "$folder"
+    else
+        result=violated
+    fi
+    enter kill "$result" --argjson more \
+        "$(printf '%s' "$report" | jq -c '.tally + {lastSeed: .seed, seconds: (.seconds | round), isInMemory, violation}')"
+}
+
 disk() {
-    swift build --build-tests
+    build --build-tests
+    # All of them take an hour's share; what fits into less is drawn by the next seed.
+    points_a_second=8 kinds=8
+    seconds=$(share disk)
+    seed=$(next_seed disk)
+    points=$((seconds * points_a_second / kinds))
+    [ "$seconds" -lt 400 ] || points=all
+    report=$(mktemp)
     began=$(date +%s)
-    if BANJIE_FAULT_POINTS=all swift test --skip-build --filter StoreTests.FaultTests; then result=held; else result=violated; fi
-    enter disk "$result" --argjson more "{\"seconds\": $(($(date +%s) - began)), \"points\": \"all\"}"
+    if BANJIE_FAULT_POINTS=$points BANJIE_FAULT_SEED=$seed BANJIE_FAULT_REPORT=$report \
+        swift test --skip-build --filter StoreTests.FaultTests
+    then result=held; else result=violated; fi
+    enter disk "$result" --argjson more "$(jq -sc --argjson seed "$seed" --arg points "$points" \
+        --argjson seconds $(($(date +%s) - began)) '{
+            lastSeed: $seed, seconds: $seconds, points: ($points | tonumber? // .),
+            kinds: (map({key: .kind, value: .points}) | from_entries), failed: (map(.failed) | add)}' "$report")"
+    rm -f "$report"
 }
 
 frames() {
-    swift build --build-tests
-    seed=$(jq -s 'map(select(.part == "frames") | .lastSeed) | max // 0 | . + 1' "$ledger")
+    build --build-tests
+    frames_a_second=5000
+    frames=$(($(share frames) * frames_a_second))
+    seed=$(next_seed frames)
     report=$(mktemp)
     if BANJIE_FRAMES=$frames BANJIE_FRAMES_SEED=$seed BANJIE_FRAMES_REPORT=$report \
         swift test --skip-build --filter ConformanceTests.MalformedFrameTests; then result=held; else result=violated; fi
@@ -84,20 +152,37 @@ tls() {
 }
 
 bytes() {
+    [ "$builds" -eq 0 ] || Deploy/fuzz.sh --build
     targets=$(find Tests/Corpus -mindepth 1 -maxdepth 1 -type d | wc -l)
-    seconds=$((minutes * 30 / targets))
+    seconds=$(($(share bytes) / targets))
     [ "$seconds" -gt 0 ] || seconds=1
     counts=$(mktemp)
-    if Deploy/fuzz.sh --seconds "$seconds" --counts "$counts"; then result=held; else result=violated; fi
+    if Deploy/fuzz.sh --no-build --seconds "$seconds" --counts "$counts"; then result=held; else result=violated; fi
     enter bytes "$result" --argjson more "$(jq -nRc '{executions: ([inputs | split(" ") | {key: .[0], value: (.[1] | tonumber)}] | from_entries)}' "$counts")"
     rm -f "$counts"
 }
 
-touch "$ledger"
+coverage() {
+    if report=$(Deploy/coverage.sh --json); then result=held; else result=violated; fi
+    enter coverage "$result" --argjson more "$report"
+}
+
+[ $# -gt 0 ] || set -- simulation kill disk frames tls bytes
+weights=0
 for part in "$@"; do
     case $part in
-    simulation | disk | frames | tls | bytes) echo "== $part"; "$part" ;;
-    *) echo "prove.sh: no such part: $part; there are simulation, disk, frames, tls and bytes" >&2; exit 2 ;;
+    simulation | kill | disk | frames | tls | bytes | coverage) weights=$((weights + $(weight "$part"))) ;;
+    *) echo "prove.sh: no such part: $part; there are simulation, kill, disk, frames, tls, bytes and coverage" >&2; exit 2 ;;
     esac
 done
+before=$(wc -l <"$ledger")
+for part in "$@"; do
+    seconds=$(share "$part")
+    [ "$seconds" -eq 0 ] && echo "== $part" || echo "== $part, $seconds s"
+    case $part in
+    kill) kill_nine ;;
+    *) "$part" ;;
+    esac
+done
+summary "$before"
 exit $failed

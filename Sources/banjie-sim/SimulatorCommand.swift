@@ -7,5 +7,5 @@ struct SimulatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "banjie-sim",
         abstract: "A whole province in one process on virtual time, and everything that goes wrong. 整省模拟",
-        subcommands: [RunCommand.self])
+        subcommands: [RunCommand.self, KillCommand.self, KillWorkerCommand.self])
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Node
+import Replication
 import Tickets
 
 extension FuzzTarget {
@@ -15,6 +16,27 @@ extension FuzzTarget {
 
     static func runConfiguration(_ bytes: [UInt8]) {
         _ = try? NodeConfiguration(path: "node.yaml", text: String(decoding: bytes, as: UTF8.self))
+    }
+
+    static func runTime(_ bytes: [UInt8]) {
+        let parts = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let pattern = try? TimePattern(String(decoding: parts[0], as: UTF8.self)) else {
+            return
+        }
+        _ = pattern.milliseconds(String(decoding: parts[1], as: UTF8.self), offsetMinutes: 480)
+    }
+
+    static func runCatalog(_ bytes: [UInt8]) throws {
+        guard let catalog = try? Catalog(json: bytes) else { return }
+        guard try Catalog(json: catalog.json()) == catalog else {
+            throw Violation(description: "a catalog is another one after a round trip")
+        }
+    }
+
+    static func runForm(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        _ = FormFields(urlEncoded: text)
+        _ = text.split(separator: " ").map { Dot(text: $0) }
     }
 
     static func runRequest(_ bytes: [UInt8]) {

@@ -65,6 +65,34 @@ extension FuzzTarget {
         _ = session.takeEvents()
     }
 
+    /// Small, so that most of the time does not go into filling it.
+    private static let unpackedBytesMax = 65_536
+
+    static func runZstd(_ bytes: [UInt8]) throws {
+        guard let form = bytes.first else { return }
+        guard form % 2 == 1 else {
+            let plain = try? Compression.decompress(Array(bytes.dropFirst()), countMax: unpackedBytesMax)
+            return try requireBounded(plain)
+        }
+        // Blocks, each behind its length in two bytes whose highest bit begins a new frame.
+        var decompressor = StreamDecompressor()
+        var rest = bytes.dropFirst()
+        while let high = rest.popFirst(), let low = rest.popFirst() {
+            let block = rest.prefix(Int(high & 0x7F) << 8 | Int(low))
+            rest = rest.dropFirst(block.count)
+            guard
+                let plain = try? decompressor.decompress(
+                    Array(block), isStart: high & 0x80 != 0, countMax: unpackedBytesMax)
+            else { return }
+            try requireBounded(plain)
+        }
+    }
+
+    private static func requireBounded(_ plain: [UInt8]?) throws {
+        guard let plain, plain.count > unpackedBytesMax else { return }
+        throw Violation(description: "\(plain.count) bytes were unpacked, more than was allowed")
+    }
+
     static func runBundle(_ bytes: [UInt8]) throws {
         guard let header = try? BundleHeader(decoding: bytes) else { return }
         guard header.encoded() == bytes else {

@@ -5,8 +5,8 @@ import Testing
 
 /// What the fuzzers have found and kept, and a bounded number of changed copies of it, through every target.
 @Suite struct CorpusTests {
-    /// Changed copies of each input.
-    private static let changesPerInput = 400
+    /// Changed copies of all inputs of a target, the same number of each.
+    private static let changesPerTarget = 1_500
 
     /// Source: Tests/Corpus, a folder a target.
     private static func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
@@ -24,7 +24,7 @@ import Testing
         var generator = SeededGenerator(seed: 1)
         for input in inputs {
             try target.run(input)
-            for _ in 0..<Self.changesPerInput {
+            for _ in 0..<max(1, Self.changesPerTarget / inputs.count) {
                 try target.run(changed(input, with: inputs, using: &generator))
             }
         }

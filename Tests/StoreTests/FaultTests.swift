@@ -1,5 +1,8 @@
 import FaultVFS
+import class Foundation.FileHandle
 import class Foundation.ProcessInfo
+import struct Foundation.Data
+import struct Foundation.URL
 import Replication
 import Store
 import TestSupport
@@ -7,8 +10,11 @@ import Testing
 
 /// The store on a disk that fails at any of its operations. Source: Protocols/operations.md §6.
 @Suite struct FaultTests {
-    /// Points of each kind that are tried, drawn by a seed; `BANJIE_FAULT_POINTS=all` tries every one.
+    /// Points of each kind that are tried, drawn by a seed. `BANJIE_FAULT_POINTS` says another number, or `all`;
+    /// `BANJIE_FAULT_SEED` another seed.
     private static let pointsPerKind = 12
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let seed = environment["BANJIE_FAULT_SEED"].flatMap(UInt64.init) ?? 1
     private static let kinds: [FaultDisk.Failure] = [.refused, .full, .short, .unknownFlush]
 
     private static func parts() throws -> [[Operation]] {
@@ -29,10 +35,13 @@ import Testing
         let expected = try whole.verify()
         #expect(whole.acknowledged.count == parts.joined().count)
         var generator = SeededGenerator(seed: seed)
+        let wanted = Self.environment["BANJIE_FAULT_POINTS"]
         let points =
-            ProcessInfo.processInfo.environment["BANJIE_FAULT_POINTS"] == "all"
+            wanted == "all"
             ? Array(first..<last)
-            : (0..<Self.pointsPerKind).map { _ in Int.random(in: first..<last, using: &generator) }
+            : (0..<(wanted.flatMap { Int($0) } ?? Self.pointsPerKind)).map { _ in
+                Int.random(in: first..<last, using: &generator)
+            }
         var failed = 0
         for point in points {
             let run = FaultRun(parts)
@@ -48,13 +57,26 @@ import Testing
             }
         }
         #expect(failed > 0)
+        try report(failure, duration, points: points.count, failed: failed)
+    }
+
+    /// A line of JSON into the file that `BANJIE_FAULT_REPORT` names, for Deploy/prove.sh.
+    private func report(
+        _ failure: FaultDisk.Failure, _ duration: FaultDisk.Duration, points: Int, failed: Int
+    ) throws {
+        guard let path = Self.environment["BANJIE_FAULT_REPORT"] else { return }
+        let line = "{\"kind\": \"\(failure) \(duration)\", \"points\": \(points), \"failed\": \(failed)}\n"
+        let handle = try FileHandle(forWritingTo: URL(filePath: path))
+        defer { try? handle.close() }
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data(line.utf8))
     }
 
     @Test(
         "a disk that fails once, or from then on, loses nothing that was acknowledged",
         arguments: kinds, FaultDisk.Duration.allCases)
     func failures(failure: FaultDisk.Failure, duration: FaultDisk.Duration) throws {
-        try points(failure, duration, seed: 1)
+        try points(failure, duration, seed: Self.seed)
     }
 
     @Test("a power cut at any point loses nothing that was acknowledged", arguments: 0..<8)

@@ -4,9 +4,9 @@ internal import Store
 internal import Transport
 
 /// Reads one bundle: the header at once, the content chunk by chunk. Never traps on any bytes. Belongs to one thread.
-final class BundleFileReader {
+package final class BundleFileReader {
     let path: String
-    let header: BundleHeader
+    package let header: BundleHeader
     /// What the signature is over.
     private let signed: [UInt8]
     private let signature: [UInt8]
@@ -14,7 +14,7 @@ final class BundleFileReader {
     private let contentOffset: Int
 
     /// - Throws: `BundleFailure` for what is no whole bundle, `StoreError.file` naming what the disk says.
-    init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         let attributes: [FileAttributeKey: Any]
@@ -116,7 +116,7 @@ final class BundleFileReader {
     /// Opens the content and hands out the messages in it, without their length.
     /// - Throws: `BundleFailure.file` at the first chunk that was changed, and at the end if it is not the content that
     ///   the header names; what `body` throws.
-    func forEachMessage(key: [UInt8], _ body: ([UInt8]) throws -> Void) throws {
+    package func forEachMessage(key: [UInt8], _ body: ([UInt8]) throws -> Void) throws {
         let key = SealingKey(key)
         var hash = RunningHash()
         var plain: [UInt8] = []

@@ -3,14 +3,14 @@ internal import Hummingbird
 internal import NIOCore
 
 /// Names and values of a submitted form or of a query, bounded and cleaned of control characters.
-struct FormFields: Sendable, Equatable {
+package struct FormFields: Sendable, Equatable {
     private var values: [String: String] = [:]
 
     init() {}
 
     /// Reads `application/x-www-form-urlencoded`. Of a repeated name the first value counts.
     /// - Returns: nil if there are more than `ConsoleLimits.formFieldsMax` fields.
-    init?(urlEncoded text: some StringProtocol) {
+    package init?(urlEncoded text: some StringProtocol) {
         let pairs = text.utf8.split(separator: UInt8(ascii: "&"), maxSplits: ConsoleLimits.formFieldsMax)
         guard pairs.count <= ConsoleLimits.formFieldsMax else { return nil }
         for pair in pairs {

@@ -9,7 +9,7 @@
 /// Everything else stands for itself; letters in single quotes do too.
 ///
 /// Source: Protocols/import.md §3.
-struct TimePattern: Hashable, Sendable {
+package struct TimePattern: Hashable, Sendable {
     private enum Element: Hashable, Sendable {
         case number(Unit, digitsMin: Int, digitsMax: Int)
         case monthName
@@ -27,7 +27,7 @@ struct TimePattern: Hashable, Sendable {
     private let elements: [Element]
 
     /// - Throws: what the pattern lacks, as a sentence's end.
-    init(_ text: String) throws(Problem) {
+    package init(_ text: String) throws(Problem) {
         self.text = text
         elements = try Self.compile(Array(text.utf8))
         let units = Set(elements.compactMap { if case .number(let unit, _, _) = $0 { unit } else { nil } })
@@ -39,7 +39,7 @@ struct TimePattern: Hashable, Sendable {
         }
     }
 
-    struct Problem: Error {
+    package struct Problem: Error {
         var text: String
     }
 
@@ -103,7 +103,7 @@ struct TimePattern: Hashable, Sendable {
 
     /// - Parameter offsetMinutes: what local time is ahead of UTC where the text itself does not say.
     /// - Returns: UTC milliseconds; nil if the text is not of this pattern or names no real instant.
-    func milliseconds(_ text: String, offsetMinutes: Int) -> Int64? {
+    package func milliseconds(_ text: String, offsetMinutes: Int) -> Int64? {
         var text = text
         return text.withUTF8 { bytes in
             var reading = Reading(bytes: bytes, offsetMinutes: offsetMinutes)

@@ -69,17 +69,17 @@ package enum EnrolmentError: Error, CustomStringConvertible {
 }
 
 /// Messages between a new office and its issuer.
-struct EnrolmentRequest: Codable, Sendable {
-    var secret: String
-    var leafRequestPEM: String
+package struct EnrolmentRequest: Codable, Sendable {
+    package var secret: String
+    package var leafRequestPEM: String
     /// For an office that signs others.
-    var authorityRequestPEM: String?
+    package var authorityRequestPEM: String?
 }
 
-struct EnrolmentAnswer: Codable, Sendable {
-    var chainPEM: String
-    var authorityChainPEM: String?
-    var provinceKey: String
+package struct EnrolmentAnswer: Codable, Sendable {
+    package var chainPEM: String
+    package var authorityChainPEM: String?
+    package var provinceKey: String
 }
 
 /// The issuer's side. Source: Protocols/trust.md.

@@ -1,0 +1,23 @@
+# The ledger as a table that a person can read. Sourced by Deploy/prove.sh, which sets `ledger`.
+
+# Usage: summary LINES: how many lines the ledger had before this run.
+summary() {
+    echo
+    jq -rsf Deploy/prove/summary.jq --argjson since "$1" --argjson targets "$(ls Tests/Corpus | jq -nR '[inputs]')" "$ledger" | awk -F '\t' '
+        function grouped(number,   text, out) {
+            text = sprintf("%d", number)
+            while (length(text) > 3) { out = "," substr(text, length(text) - 2) out; text = substr(text, 1, length(text) - 3) }
+            return text out
+        }
+        BEGIN { printf "%-11s %-26s %14s %16s %12s\n", "part", "what", "this run", "in all", "aim" }
+        {
+            part = $1 == last ? "" : $1
+            last = $1
+            state = $5 == "" ? "" : ($4 + 0 >= $5 + 0 ? "reached" : sprintf("%d %%", 100 * $4 / $5))
+            printf "%-11s %-26s %14s %16s %12s  %s\n", part, $2, grouped($3), grouped($4), $5 == "" ? "" : grouped($5), state
+        }'
+    jq -rs '[.[] | select(.part == "coverage")] | last // empty
+        | "\ncoverage    " + (.regions | to_entries | map("\(.key) \(.value) %") | join(", ")) + " of regions (\(.revision))"' "$ledger"
+    jq -rs '[.[] | select(.result != "held")] | if length == 0 then "\nNothing that is promised was broken." else
+        "\nBroken at the time:", (.[] | "  \(.at) \(.part) at \(.revision)") end' "$ledger"
+}

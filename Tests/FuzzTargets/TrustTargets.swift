@@ -1,0 +1,57 @@
+import FoundationEssentials
+import Node
+import Transport
+
+// What says who somebody is. Certificates and requests come as PEM; most inputs are their DER form, which changed bytes
+// get further with than with a changed base64.
+extension FuzzTarget {
+    /// 2027-01-15.
+    private static let now: Int64 = 1_800_000_000_000
+
+    private static func pem(_ label: String, _ der: [UInt8]) -> String {
+        "-----BEGIN \(label)-----\n\(Data(der).base64EncodedString())\n-----END \(label)-----\n"
+    }
+
+    static func runCertificate(_ bytes: [UInt8]) {
+        guard let form = bytes.first else { return }
+        let rest = Array(bytes.dropFirst())
+        let text =
+            switch form % 3 {
+            case 0: String(decoding: rest, as: UTF8.self)
+            case 1: pem("CERTIFICATE", rest)
+            default: pem("X509 CRL", rest)
+            }
+        for certificate in (try? PeerCertificate.chain(pem: text)) ?? [] {
+            _ = certificate.nodeURI
+            _ = certificate.keyFingerprint
+        }
+        // It is its own root, issuer and list: every part meets every other.
+        _ = try? verifyNodeChain(text, trustRootsPEM: text, crlsPEM: [text], nowMilliseconds: now)
+        _ = revocationLists(in: text, signedByOneOf: text)
+        _ = isSuccessor(text, bridgePEM: text, of: text, nowMilliseconds: now)
+    }
+
+    static func runSigningRequest(_ bytes: [UInt8]) {
+        guard let form = bytes.first else { return }
+        let rest = Array(bytes.dropFirst())
+        _ = try? CertificateRequest(
+            pem: form % 2 == 0 ? String(decoding: rest, as: UTF8.self) : pem("CERTIFICATE REQUEST", rest))
+    }
+
+    static func runEnrolment(_ bytes: [UInt8]) throws {
+        guard let form = bytes.first else { return }
+        let data = Data(bytes.dropFirst())
+        switch form % 4 {
+        case 0: _ = try? EnrolmentToken(text: String(decoding: data, as: UTF8.self))
+        case 1:
+            guard let token = try? EnrolmentToken(text: "banjie-token-" + data.base64EncodedString()) else { return }
+            guard try EnrolmentToken(text: token.text) == token else {
+                throw Violation(description: "a token is another one after a round trip")
+            }
+        case 2:
+            guard let request = try? JSONDecoder().decode(EnrolmentRequest.self, from: data) else { return }
+            _ = try? CertificateRequest(pem: request.leafRequestPEM)
+        default: _ = try? JSONDecoder().decode(EnrolmentAnswer.self, from: data)
+        }
+    }
+}
