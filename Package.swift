@@ -23,7 +23,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
         // The store: connections, transactions and migrations over the system's SQLite.
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
-        // The writer's queue of entities whose rows are behind the log.
+        // Queues that are taken from in front: a link's messages, entities whose rows are behind the log.
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         // Event loops and channels under nghttp2 and OpenSSL.
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
@@ -88,6 +88,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"), .product(name: "Yams", package: "Yams"),
                 .product(name: "SwiftCSV", package: "SwiftCSV"),
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             resources: [.embedInCode("Resources")],
             swiftSettings: settings),
@@ -124,8 +125,12 @@ let package = Package(
             ],
             swiftSettings: planted),
         .target(
-            name: "TestSupport", dependencies: ["Replication", "Tickets"], path: "Tests/TestSupport",
-            swiftSettings: settings),
+            name: "TestSupport",
+            dependencies: [
+                "Replication", "Tickets", "Transport", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests",
             dependencies: [
@@ -162,6 +167,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: settings),
+        // HTTP/2 as RFC 9113 and RFC 7541 have it, case by case, from the other end of a socket.
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["Transport", "TestSupport", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: settings),
         .target(
             name: "FaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],

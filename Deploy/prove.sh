@@ -1,8 +1,10 @@
 #!/bin/sh
 # Tries to break what is promised, for as long as it is told, and writes down what was tried.
-# Usage: Deploy/prove.sh [--minutes N] [simulation] [disk] [bytes]
+# Usage: Deploy/prove.sh [--minutes N] [simulation] [disk] [bytes] [frames] [tls]
 #   simulation  provinces on virtual time, seed after seed from where the ledger left off (half of the time)
 #   disk        the store with every operation of its disk failing in turn (once, whatever it takes)
+#   frames      a million malformed HTTP/2 frames at a node's listener, from the seed where the ledger left off (once)
+#   tls         sslscan and testssl.sh at a node's listeners (once)
 #   bytes       changed bytes at every decoder, under libFuzzer and the address sanitizer (the other half)
 # Each part adds a line of JSON to Tests/ledger.jsonl. The exit status is 1 if anything was found: the line says what,
 # and the command that shows it again is printed. Building comes before the time.
@@ -12,9 +14,10 @@ cd "$(dirname "$0")/.."
 minutes=10
 [ "${1:-}" != --minutes ] || { minutes=$2; shift 2; }
 case $minutes in '' | *[!0-9]* | 0) echo "prove.sh: --minutes takes a whole number, at least 1" >&2; exit 2 ;; esac
-[ $# -gt 0 ] || set -- simulation disk bytes
+[ $# -gt 0 ] || set -- simulation disk frames tls bytes
 ledger=Tests/ledger.jsonl
 steps=20000
+frames=1000000
 failed=0
 
 Deploy/packages.sh
@@ -60,6 +63,26 @@ disk() {
     enter disk "$result" --argjson more "{\"seconds\": $(($(date +%s) - began)), \"points\": \"all\"}"
 }
 
+frames() {
+    swift build --build-tests
+    seed=$(jq -s 'map(select(.part == "frames") | .lastSeed) | max // 0 | . + 1' "$ledger")
+    report=$(mktemp)
+    if BANJIE_FRAMES=$frames BANJIE_FRAMES_SEED=$seed BANJIE_FRAMES_REPORT=$report \
+        swift test --skip-build --filter ConformanceTests.MalformedFrameTests; then result=held; else result=violated; fi
+    # Without a report the process has died: the first seed leads there.
+    [ -s "$report" ] || echo "{\"firstSeed\": $seed, \"lastSeed\": $((seed - 1)), \"crashed\": true}" >"$report"
+    enter frames "$result" --argjson more "$(jq -c '.seconds = ((.seconds // 0) | round)' "$report")"
+    rm -f "$report"
+}
+
+tls() {
+    counts=$(mktemp)
+    began=$(date +%s)
+    if Deploy/tls-scan.sh --counts "$counts"; then result=held; else result=violated; fi
+    enter tls "$result" --argjson more "$(jq -nRc --argjson seconds $(($(date +%s) - began)) '{seconds: $seconds, findings: ([inputs | split(" ") | {key: .[0], value: (.[1] | tonumber)}] | from_entries)}' "$counts")"
+    rm -f "$counts"
+}
+
 bytes() {
     targets=$(find Tests/Corpus -mindepth 1 -maxdepth 1 -type d | wc -l)
     seconds=$((minutes * 30 / targets))
@@ -73,8 +96,8 @@ bytes() {
 touch "$ledger"
 for part in "$@"; do
     case $part in
-    simulation | disk | bytes) echo "== $part"; "$part" ;;
-    *) echo "prove.sh: no such part: $part; there are simulation, disk and bytes" >&2; exit 2 ;;
+    simulation | disk | frames | tls | bytes) echo "== $part"; "$part" ;;
+    *) echo "prove.sh: no such part: $part; there are simulation, disk, frames, tls and bytes" >&2; exit 2 ;;
     esac
 done
 exit $failed

@@ -3,10 +3,16 @@
 # throw-away province. Fails on whatever is graded above "info". Takes about four minutes.
 #
 #   Deploy/tls-scan.sh             build and scan
+#   --counts FILE                  write there how many findings testssl.sh has of each severity, the expected ones
+#                                  included, and how many of all were not expected
 #   BANJIE_BUILD=debug             use the debug build instead of the release build
 #   BANJIE_BINARY=PATH             scan this program, build nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+counts=
+[ "${1:-}" != --counts ] || { counts=$(realpath "$2"); shift 2; }
+[ $# -eq 0 ] || { echo "tls-scan.sh: takes --counts FILE and nothing else" >&2; exit 2; }
 
 # Findings that are how it is meant; everything else above "info" fails. `*` is any listener.
 # The certificates come from the province's own authority (the console's from nobody, until a site puts one in place),
@@ -103,4 +109,8 @@ for name in sync enrolment console; do
 done
 # The node has met nothing but strangers, and is still there.
 "$banjie" sync status --json | jq -e '.isRunning' >/dev/null || fail "the node does not run any more"
+if [ -n "$counts" ]; then
+    jq -r '.[].severity' "$root"/testssl-*.json | sort | uniq -c | awk '{ print $2, $1 }' >"$counts"
+    echo "unexpected $failures" >>"$counts"
+fi
 [ "$failures" -eq 0 ]

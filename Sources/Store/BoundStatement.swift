@@ -32,6 +32,13 @@ final class BoundStatement {
         sqlite3_clear_bindings(pointer)
     }
 
+    /// The integer that a held statement finds; 0 for none or NULL.
+    static func integer(_ db: Database, _ sql: String, _ arguments: Int64...) throws -> Int64 {
+        let row = try BoundStatement(db, sql, isHeld: true)
+        for (index, argument) in arguments.enumerated() { row.bind(Int32(index + 1), argument) }
+        return try row.step() ? row.integer(0) : 0
+    }
+
     func bind(_ index: Int32, _ value: Int64) {
         sqlite3_bind_int64(pointer, index, value)
     }

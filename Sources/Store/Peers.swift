@@ -91,15 +91,15 @@ struct PeerRow {
             feedLength > acknowledged.digest.count ? feedLength - acknowledged.digest.count : 0
     }
 
+    static let lastArrival = "SELECT max(arrival) FROM operation"
+
     /// How many operations the feed to a parent or sibling has in all.
     private static func upwardLength(_ record: PeerRecord, _ db: Database) throws -> UInt64 {
-        let arrivals = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        let arrivals = try BoundStatement.integer(db, Self.lastArrival)
         let stored =
-            try Int64.fetchOne(
-                db,
-                sql: record.role == .parent
-                    ? "SELECT sum(stored) FROM peer WHERE role = 1" : "SELECT stored FROM peer WHERE id = ?1",
-                arguments: record.role == .parent ? [] : [record.id.rawValue]) ?? 0
+            record.role == .parent
+            ? try BoundStatement.integer(db, "SELECT sum(stored) FROM peer WHERE role = 1")
+            : try BoundStatement.integer(db, "SELECT stored FROM peer WHERE id = ?1", record.id.rawValue)
         return UInt64(max(0, arrivals - stored))
     }
 }

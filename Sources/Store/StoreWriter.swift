@@ -56,13 +56,13 @@ package final class StoreWriter {
     /// Makes the batches durable in one transaction, or as many of them, in order, as fit into
     /// `transactionMillisecondsMax`; `MergeResult.batchCount` says how many, at least one.
     /// - Parameter now: UTC milliseconds, for rows that say since when.
-    /// - Parameter expectingMore: more is about to come, so that entities need not be written yet: each would be written
-    ///   again and again. Readers see them as they were, for `deferredMillisecondsMax` at most; call `writeProjection`
-    ///   if nothing comes. Without it, what these batches touch is written in their transaction.
+    /// - Parameter deferringProjection: entities are not written yet, since a peer waits for the log alone, and each may
+    ///   be touched again by what comes next. Readers see them as they were, for `deferredMillisecondsMax` at most; call
+    ///   `writeProjection` if nothing comes. Without it, what these batches touch is written in their transaction.
     /// - Throws: `StoreError.conflictingHistory` (nothing was applied), `DatabaseError`.
     @discardableResult
     package func commit(
-        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
+        _ batches: [MergeBatch], now: Int64, deferringProjection: Bool = false
     ) throws -> MergeResult {
         let result = try transaction { db, cache in
             let start = monotonic()
@@ -74,7 +74,7 @@ package final class StoreWriter {
                 try merge.append(batch)
                 if monotonic() - start > .milliseconds(Self.transactionMillisecondsMax) { break }
             }
-            try merge.finish(expectingMore ? .overdue : .touched)
+            try merge.finish(deferringProjection ? .overdue : .touched)
             return merge.result
         }
         return reporting(result)

@@ -38,7 +38,7 @@ struct Bench: AsyncParsableCommand {
             PostgreSQL's server programs. Ratios above 1 mean that Banjie is faster, but for catchUp, where they say \
             how many times longer it takes.
             """,
-        subcommands: [Peer.self])
+        subcommands: [Peer.self, Rows.self])
 
     enum Part: String, CaseIterable {
         case sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres
@@ -62,11 +62,12 @@ struct Bench: AsyncParsableCommand {
     static let perTransaction = 500
     static let singleCount = 1_000
     static let smallBase = 10_000
+    static let usualSeed: UInt64 = 20_260_101
 
     @Option(help: "Operations of the workload.") var operations = 200_000
     @Option(help: "Tickets of the workload; default: a tenth of the operations.") var tickets: Int?
     @Option(help: "Interleaved rounds.") var rounds = 3
-    @Option(help: "Seed of the workload.") var seed: UInt64 = 20_260_101
+    @Option(help: "Seed of the workload.") var seed = usualSeed
     @Option(
         help:
             "Parts to measure, with commas: sync, batch, single, idle, hostile, sealing, catchUp, memory, postgres (which takes sync along)."
@@ -207,8 +208,6 @@ struct Bench: AsyncParsableCommand {
     }
 
     private func reference(_ rows: [ReferenceStore.Row], perTransaction: Int, root: String) throws -> Measured {
-        let store = try ReferenceStore(path: root + "/reference.db")
-        defer { store.close() }
-        return try store.write(rows, perTransaction: perTransaction)
+        try ReferenceStore.measure(rows, perTransaction: perTransaction, path: root + "/reference.db")
     }
 }

@@ -11,7 +11,7 @@ extension Peer {
     /// Between two operations that a sender writes while its backlog runs.
     static let liveIntervalMilliseconds = 200
     /// Between two looks for what has become durable.
-    static let lookMicroseconds: UInt32 = 20
+    static let lookMicroseconds: UInt32 = 100
     /// The same where a look asks the database.
     static let storeLookMicroseconds: UInt32 = 2_000
 

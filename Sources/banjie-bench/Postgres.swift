@@ -16,12 +16,18 @@ struct Postgres {
         var ratioBacklog: Double
         var spreadBacklog: Spread
         var backlogOperationsPerSecond: Spread
+        /// What the publisher's connection carried while operations streamed; nil where `ss` is missing.
+        var wireBytesPerOperation: Double?
+        /// The subscriber's tables with their indexes.
+        var diskBytesPerOperation: Double
         var version: String
     }
 
     struct Round {
         var seconds: Double
         var backlogSeconds: Double
+        var wireBytes: Int?
+        var diskBytes: Int
     }
 
     static let perTransaction = 500
@@ -64,7 +70,7 @@ struct Postgres {
         for server in [publisher, subscriber] { try server.execute(Self.tables) }
         try publisher.execute(Self.procedures)
         let file = URL(fileURLWithPath: root + "/rows.tsv")
-        try Self.text(rows).write(to: file)
+        try ReferenceStore.text(rows).write(to: file)
         try publisher.execute("", rows: (file, "staging (origin, seq, hlc, ticket, kind, field, payload)"))
         try FileManager.default.removeItem(at: file)
         try publisher.execute(
@@ -77,26 +83,15 @@ struct Postgres {
         try subscriber.execute(Self.waiting("EXISTS (SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r')"))
     }
 
-    /// One line a row, as COPY reads it.
-    private static func text(_ rows: [ReferenceStore.Row]) -> Data {
-        var data = Data()
-        for row in rows {
-            let text = String(decoding: row.text.lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                .replacing("\\", with: "\\\\").replacing("\t", with: "\\t").replacing("\n", with: "\\n")
-            data.append(
-                contentsOf:
-                    "\(row.origin)\t\(row.sequence)\t\(row.time)\t\(row.ticket)\t\(row.kind)\t\(row.register)\t\(text)\n"
-                    .utf8)
-        }
-        return data
-    }
-
     /// Both ways once, each from empty tables.
     mutating func run(ourSeconds: Double) throws {
         try empty()
         let apply = "CALL apply(\(count), \(Self.perTransaction));"
+        let sent = publisher.sentBytes()
         let streamed = try seconds(publisher.execute(Self.clock + apply + Self.flushed + Self.clock))
+        let wire = sent.flatMap { sent in publisher.sentBytes().map { $0 - sent } }
         try check()
+        let disk = try diskBytes()
         try empty()
         try subscriber.execute("ALTER SUBSCRIPTION s DISABLE;")
         try publisher.execute(
@@ -107,7 +102,8 @@ struct Postgres {
         try publisher.execute(Self.flushed)
         let backlog = start.elapsed().seconds
         try check()
-        rounds.append((ourSeconds, Round(seconds: streamed, backlogSeconds: backlog)))
+        rounds.append(
+            (ourSeconds, Round(seconds: streamed, backlogSeconds: backlog, wireBytes: wire, diskBytes: disk)))
     }
 
     private func empty() throws {
@@ -120,6 +116,13 @@ struct Postgres {
         guard arrived == ["\(count)"] else { throw BenchError("PostgreSQL's subscriber has \(arrived) of \(count)") }
     }
 
+    private func diskBytes() throws -> Int {
+        let tables = ["oplog", "ticket", "reg"].map { "pg_total_relation_size('\($0)')" }.joined(separator: " + ")
+        let lines = try subscriber.execute("SELECT \(tables);")
+        guard let bytes = lines.first.flatMap({ Int($0) }) else { throw BenchError("PostgreSQL said \(lines)") }
+        return bytes
+    }
+
     private func seconds(_ lines: [String]) throws -> Double {
         guard lines.count == 2, let start = Double(lines[0]), let end = Double(lines[1]) else {
             throw BenchError("PostgreSQL said \(lines)")
@@ -130,11 +133,14 @@ struct Postgres {
     func outcome() throws -> Outcome {
         let ratios = Spread(rounds.map { $0.round.seconds / $0.ours })
         let backlog = Spread(rounds.map { $0.round.backlogSeconds / $0.ours })
+        let wire = rounds.compactMap(\.round.wireBytes).map { Double($0) / Double(count) }
         return Outcome(
             ratio: ratios.median, spread: ratios,
             operationsPerSecond: Spread(rounds.map { Double(count) / $0.round.seconds }),
             ratioBacklog: backlog.median, spreadBacklog: backlog,
             backlogOperationsPerSecond: Spread(rounds.map { Double(count) / $0.round.backlogSeconds }),
+            wireBytesPerOperation: wire.isEmpty ? nil : Spread(wire).median,
+            diskBytesPerOperation: Spread(rounds.map { Double($0.round.diskBytes) / Double(count) }).median,
             version: try publisher.execute("SHOW server_version;").first ?? "")
     }
 

@@ -105,6 +105,13 @@ final class PostgresCluster {
         return try Self.run(bin + "/psql", arguments + ["-f", "-"], input: sql)
     }
 
+    /// What the connections that are open now have been sent, as the kernel counts it; nil where `ss` is missing.
+    func sentBytes() -> Int? {
+        let lines = try? Self.run("/usr/bin/env", ["ss", "-Htin", "sport = :\(port)"])
+        return lines?.flatMap { $0.split(separator: " ") }.filter { $0.hasPrefix("bytes_sent:") }
+            .compactMap { Int($0.dropFirst("bytes_sent:".count)) }.reduce(0, +)
+    }
+
     private static func asOwner(_ owner: String) -> [String] {
         guard geteuid() == 0 else { return ["/usr/bin/env"] }
         return ["/usr/bin/setpriv", "--reuid=\(owner)", "--regid=\(owner)", "--clear-groups"]

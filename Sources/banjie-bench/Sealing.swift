@@ -140,7 +140,7 @@ struct Sealing {
         func commit() throws {
             while !waiting.isEmpty {
                 let result = try writer.commit(
-                    waiting, now: WorkloadStream.startMilliseconds, expectingMore: true)
+                    waiting, now: WorkloadStream.startMilliseconds, deferringProjection: true)
                 waiting.removeFirst(result.batchCount)
             }
         }

@@ -29,7 +29,7 @@ import Tickets
     func lateProjection() throws {
         let parts = try parts(tickets: 8)
         let store = try TestStore("zj", replica: 13)
-        for part in parts { try store.writer.commit([store.batch(part)], now: 0, expectingMore: true) }
+        for part in parts { try store.writer.commit([store.batch(part)], now: 0, deferringProjection: true) }
         #expect(store.writer.isProjectionBehind)
         #expect(try store.reader.counts().tickets == 0)
         let ticket = try #require(parts[0].first { $0.entity.type == .ticket }?.entity)
@@ -44,7 +44,7 @@ import Tickets
     func liveWhileBehind() throws {
         let parts = try parts(tickets: 4)
         let store = try TestStore("zj", replica: 13)
-        for part in parts.dropLast() { try store.writer.commit([store.batch(part)], now: 0, expectingMore: true) }
+        for part in parts.dropLast() { try store.writer.commit([store.batch(part)], now: 0, deferringProjection: true) }
         let last = try #require(parts.last)
         let result = try store.commit(last)
         let entities = Set(last.map(\.entity).filter { $0.type == .ticket })
@@ -69,10 +69,10 @@ import Tickets
                 time: HybridTimestamp(milliseconds: Office.start + Int64(index)), author: author, scope: [],
                 kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: body.encoded())
         }
-        try store.writer.commit([store.batch(Array(opened.dropLast()))], now: 0, expectingMore: true)
+        try store.writer.commit([store.batch(Array(opened.dropLast()))], now: 0, deferringProjection: true)
         #expect(store.writer.isProjectionBehind)
         #expect(try store.reader.counts().tickets == 0)
-        try store.writer.commit([store.batch([opened[opened.count - 1]])], now: 0, expectingMore: true)
+        try store.writer.commit([store.batch([opened[opened.count - 1]])], now: 0, deferringProjection: true)
         // What fell behind first is written, and no more than it takes.
         #expect(store.writer.isProjectionBehind)
         #expect(try store.reader.counts().tickets == 1)
@@ -92,7 +92,7 @@ import Tickets
             let identity = NodeIdentity(
                 site: SiteCode(validated: "nb.zj"), replica: ReplicaID(14), parent: Self.province)
             let (writer, _) = try Store.open(folder, creating: identity)
-            #expect(try writer.commit([batch], now: 0, expectingMore: true).owingReceipts.isEmpty)
+            #expect(try writer.commit([batch], now: 0, deferringProjection: true).owingReceipts.isEmpty)
         }
         let (writer, _) = try Store.open(folder)
         let result = try writer.writeProjection()
@@ -105,7 +105,7 @@ import Tickets
         let parts = try parts(tickets: 2)
         let feeds = try [true, false].map { isLate in
             let store = try TestStore("zj", replica: 13)
-            for part in parts { try store.writer.commit([store.batch(part)], now: 0, expectingMore: isLate) }
+            for part in parts { try store.writer.commit([store.batch(part)], now: 0, deferringProjection: isLate) }
             try store.writer.register(child: Self.children[1])
             return try feed(of: Self.children[1], store.reader)
         }
@@ -138,8 +138,8 @@ import Tickets
             MergeBatch(source: .local, operations: operations, hashes: operations.map { hasher.hash($0) })
         }
         for part in parts {
-            let isExpectingMore = Int.random(in: 0..<5, using: &random) > 0
-            try writer.commit([batch(part)], now: 0, expectingMore: isExpectingMore)
+            let isDeferring = Int.random(in: 0..<5, using: &random) > 0
+            try writer.commit([batch(part)], now: 0, deferringProjection: isDeferring)
             if Int.random(in: 0..<6, using: &random) == 0, let first = known.first?.first {
                 var forged = first
                 forged.time = HybridTimestamp(rawValue: forged.time.rawValue + 1)
@@ -148,7 +148,7 @@ import Tickets
                     previous: 0, seen: VersionVector(), time: forged.time, author: part[0].author, scope: [],
                     kind: Kind.note.operationKind, isCritical: false, body: [])
                 #expect(throws: StoreError.self) {
-                    try writer.commit([batch([fresh, forged])], now: 0, expectingMore: isExpectingMore)
+                    try writer.commit([batch([fresh, forged])], now: 0, deferringProjection: isDeferring)
                 }
             }
         }
@@ -199,15 +199,15 @@ import Tickets
 
     @Test(
         "a refused transaction leaves nothing of itself behind, and nothing of others undone", arguments: [true, false])
-    func refused(isExpectingMore: Bool) throws {
+    func refused(isDeferring: Bool) throws {
         let parts = try parts(tickets: 3)
         let store = try TestStore("zj", replica: 13)
         try store.commit(parts[0])
-        try store.writer.commit([store.batch(parts[1])], now: 0, expectingMore: true)
+        try store.writer.commit([store.batch(parts[1])], now: 0, deferringProjection: true)
         var forged = parts[0][1]
         forged.time = HybridTimestamp(rawValue: forged.time.rawValue + 1)
         #expect(throws: StoreError.self) {
-            try store.writer.commit([store.batch(parts[2] + [forged])], now: 0, expectingMore: isExpectingMore)
+            try store.writer.commit([store.batch(parts[2] + [forged])], now: 0, deferringProjection: isDeferring)
         }
         #expect(try store.reader.operation(parts[2][0].dot) == nil)
         let result = try store.writer.writeProjection()
@@ -221,7 +221,7 @@ import Tickets
     func refoldedWhileBehind() throws {
         let parts = try parts(tickets: 3)
         let store = try TestStore("zj", replica: 13)
-        for part in parts { try store.writer.commit([store.batch(part)], now: 0, expectingMore: true) }
+        for part in parts { try store.writer.commit([store.batch(part)], now: 0, deferringProjection: true) }
         let ticket = try #require(parts[0].first { $0.entity.type == .ticket }?.entity)
         #expect(try store.writer.refold(ticket, now: 0))
         #expect(!store.writer.isProjectionBehind)
@@ -239,7 +239,7 @@ import Tickets
             let (writer, _) = try Store.open(folder, creating: identity)
             for (index, part) in parts.enumerated() {
                 let batch = MergeBatch(source: .local, operations: part, hashes: part.map { hasher.hash($0) })
-                try writer.commit([batch], now: 0, expectingMore: index > 1)
+                try writer.commit([batch], now: 0, deferringProjection: index > 1)
             }
             try writer.damageStatesForTests()
         }

@@ -50,7 +50,7 @@ final class FaultRun {
         for (index, part) in parts.enumerated() {
             if index == parts.count / 2 { reopen() }
             let batch = batch(part)
-            let isDone = attempt { try $0.commit([batch], now: Office.start, expectingMore: index % 3 != 2) }
+            let isDone = attempt { try $0.commit([batch], now: Office.start, deferringProjection: index % 3 != 2) }
             if isDone { acknowledged += part }
             switch index % 4 {
             case 0: attempt { _ = try $0.writeProjection() }

@@ -113,8 +113,8 @@ import Tickets
             let index = Int.random(in: 0..<rest.count, using: &random)
             guard !rest[index].isEmpty else { continue }
             let part = Array(rest[index].prefix(Int.random(in: 1...4, using: &random)))
-            let isExpectingMore = Int.random(in: 0..<3, using: &random) > 0
-            try store.writer.commit([store.batch(part)], now: 0, expectingMore: isExpectingMore)
+            let isDeferring = Int.random(in: 0..<3, using: &random) > 0
+            try store.writer.commit([store.batch(part)], now: 0, deferringProjection: isDeferring)
             rest[index].removeFirst(part.count)
             // What was left behind is folded again by whoever comes after a crash.
             if Int.random(in: 0..<4, using: &random) == 0 { store.writer.forgetCacheForTests() }
@@ -184,9 +184,9 @@ import Tickets
         logs[2].append(
             Self.revocation(of: "xihu.hz.zj", replica: 11, last: logs[0][2], by: "zj", at: next(logs[2])))
         let store = try TestStore("nb.zj", replica: 20)
-        let isExpectingMore = Bool.random(using: &random)
+        let isDeferring = Bool.random(using: &random)
         try store.writer.commit(
-            [store.batch(Array(logs.shuffled(using: &random).joined()))], now: 0, expectingMore: isExpectingMore)
+            [store.batch(Array(logs.shuffled(using: &random).joined()))], now: 0, deferringProjection: isDeferring)
         _ = try store.writer.writeProjection()
         for operation in logs[0] where operation.entity.type == .ticket {
             #expect(try isVoid(store, operation) == (operation.dot.sequence > 3), "seed \(seed)")

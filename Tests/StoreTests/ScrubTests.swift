@@ -169,7 +169,7 @@ import Tickets
     @Test("rows are healed and entities folded again while the projection is behind the log")
     func behind() throws {
         let other = try TestStore("hz.zj", replica: 11, parent: "zj")
-        try other.writer.commit([other.batch(log)], now: 0, expectingMore: true)
+        try other.writer.commit([other.batch(log)], now: 0, deferringProjection: true)
         #expect(other.writer.isProjectionBehind)
         try RawConnection(other.folder).execute("UPDATE operation SET body = x'' WHERE arrival = 5")
         #expect(try other.reader.scrubOperations(after: 0, limit: 100).damaged == [5])

@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -47,7 +48,7 @@ struct HTTP2StreamStateTests {
 
     @Test("every byte's credit is returned exactly once, whatever happens", arguments: 0..<100)
     func conservation(seed: UInt64) {
-        var generator = SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var state = HTTP2StreamState(role: .server, limits: .node)
         var received = 0
         var returned = 0
@@ -116,16 +117,5 @@ struct HTTP2StreamStateTests {
         _ = try state.finish(trailers: [])
         #expect(try state.finish(trailers: []) == false)
         #expect(throws: TransportError.self) { try state.write(bytes(1)) }
-    }
-}
-
-struct SplitMix {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -7,59 +7,6 @@ import Testing
 
 @testable import Transport
 
-/// A client over a real socket that does TLS as it should and writes its HTTP/2 by hand.
-struct RawClient {
-    let channel: any Channel
-
-    /// - Parameter identity: nil dials without a certificate.
-    /// - Parameter isReading: false for a client that never takes anything off the wire after its handshake.
-    init(_ server: HTTP2Server, _ identity: TLSIdentity?, isReading: Bool = true) async throws {
-        let context = try TestAuthority.shared.get().clientContext(identity)
-        let established = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)
-        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let session = try TLSSession(context: context, expectedPeer: .matching { _ in true })
-                    try channel.pipeline.syncOperations.addHandlers([
-                        TLSHandler(session: session), Listener(established: established, isReading: isReading),
-                    ])
-                }
-            }
-            .connect(host: "127.0.0.1", port: try await server.port).get()
-        try await established.futureResult.get()
-    }
-
-    func send(_ frames: [[UInt8]]) async throws {
-        try await channel.writeAndFlush(ByteBuffer(bytes: frames.flatMap { $0 })).get()
-    }
-
-    func greet() async throws { try await send([RawPeer.preface, Frame.settings()]) }
-
-    var ended: Void { get async throws { try await channel.closeFuture.get() } }
-
-    private final class Listener: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private let established: EventLoopPromise<Void>
-        private let isReading: Bool
-
-        init(established: EventLoopPromise<Void>, isReading: Bool) {
-            self.established = established
-            self.isReading = isReading
-        }
-
-        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-            guard event is TLSEstablished else { return }
-            if !isReading { context.channel.setOption(ChannelOptions.autoRead, value: false).whenFailure { _ in } }
-            established.succeed()
-        }
-        func errorCaught(context: ChannelHandlerContext, error: any Error) {
-            established.fail(error)
-            context.close(promise: nil)
-        }
-        func channelInactive(context: ChannelHandlerContext) { established.fail(ChannelError.ioOnClosedChannel) }
-    }
-}
-
 @Suite("Hostile clients over sockets", .timeLimit(.minutes(5)))
 struct HostileSocketTests {
     let authority: TestAuthority
@@ -151,6 +98,7 @@ struct HostileSocketTests {
             try await first.closeFuture.get()
             try await second.closeFuture.get()
             await honest.close()
+            try await eventually("the server has closed them all") { server.connectionCount == 0 }
         }
         let parked = TransportError.refused(reason: "1 other connections wait for their handshake")
         #expect(counter.lines.withLock { $0.map { $0["reason"] } } == ["\(parked)", "\(parked)"])
@@ -180,6 +128,7 @@ struct HostileSocketTests {
             try stream.finish()
             #expect(String(buffer: try await stream.collect(bytesMax: 20)) == "unmoved")
             await good.close()
+            try await eventually("the server has closed them all") { server.connectionCount == 0 }
         }
         let reasons = counter.lines.withLock { $0.map { $0["reason"] ?? "" } }
         #expect(reasons.first == "\(TransportError.flood(kind: "ping"))")

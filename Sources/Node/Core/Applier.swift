@@ -14,9 +14,10 @@ package struct Applier {
 
     package init() {}
 
-    /// One turn: what one transaction takes at most, or each batch alone if one of them is at fault.
+    /// One turn: what one transaction takes at most, or each batch alone if one of them is at fault. The projection may
+    /// be behind after it: peers need not wait for what people look at.
     /// - Parameter now: UTC milliseconds.
-    /// - Returns: whether more is about to come; nil if nothing waited.
+    /// - Returns: whether more is about to come, so that the projection may wait too; nil if nothing waited.
     package mutating func drain(
         _ queue: ApplyQueue, into replica: Replica, now: Int64, _ logger: Logger, follow: (ReplicaEffects) -> Void
     ) -> Bool? {
@@ -33,7 +34,7 @@ package struct Applier {
                 }
             }
             while !rest.isEmpty {
-                let effects = try replica.merge(rest.map(\.batch), now: now, expectingMore: isMoreComing)
+                let effects = try replica.merge(rest.map(\.batch), now: now)
                 for entry in rest.prefix(effects.batchCount) { entry.completion(.success(())) }
                 rest = rest.dropFirst(effects.batchCount)
                 follow(effects)

@@ -146,11 +146,9 @@ package final class Replica {
     }
 
     /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.
-    /// - Parameter expectingMore: see `StoreWriter.commit`.
-    package func merge(
-        _ batches: [MergeBatch], now: Int64, expectingMore: Bool = false
-    ) throws -> ReplicaEffects {
-        let result = try writer.commit(batches, now: now, expectingMore: expectingMore)
+    /// Call `writeProjection` afterwards.
+    package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
+        let result = try writer.commit(batches, now: now, deferringProjection: true)
         clock.observe(result.latest, wall: now)
         if batches.prefix(result.batchCount).contains(where: {
             $0.operations.contains { $0.dot.replica == identity.replica }

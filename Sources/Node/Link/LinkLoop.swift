@@ -3,13 +3,13 @@ internal import Replication
 internal import Store
 internal import Transport
 
-/// The task of a link that runs its session: inputs in, effects carried out. Whatever waits for the store is done by
-/// another task, which answers with an input.
-struct LinkLoop: ~Copyable {
+/// Runs a link's session: inputs in, one at a time, effects carried out. Whatever waits for the store is done by a task
+/// of its own, which answers with an input.
+actor LinkLoop {
     private let link: PeerLink
     private let control: LinkControl
-    private let feed: AsyncStream<PeerLink.Input>.Continuation
-    private let outbox: AsyncStream<PeerLink.Outgoing>.Continuation
+    private let inputs: Mailbox<PeerLink.Input>
+    private let outbox: Mailbox<PeerLink.Outgoing>
     private let gauge: LinkGauge
     private var session: SyncSession
     private var id: PeerID?
@@ -27,12 +27,12 @@ struct LinkLoop: ~Copyable {
     private(set) var ending = PeerLink.Ending(code: .unspecified, reason: "cancelled", wasEstablished: false)
 
     init(
-        link: PeerLink, control: LinkControl, feed: AsyncStream<PeerLink.Input>.Continuation,
-        outbox: AsyncStream<PeerLink.Outgoing>.Continuation, gauge: LinkGauge
+        link: PeerLink, control: LinkControl, inputs: Mailbox<PeerLink.Input>, outbox: Mailbox<PeerLink.Outgoing>,
+        gauge: LinkGauge
     ) {
         self.link = link
         self.control = control
-        self.feed = feed
+        self.inputs = inputs
         self.outbox = outbox
         self.gauge = gauge
         session = SyncSession(
@@ -42,12 +42,12 @@ struct LinkLoop: ~Copyable {
                 isDialer: link.isDialer, unacknowledgedBytesMax: link.settings.windowBytes))
     }
 
-    mutating func start() {
+    func start() {
         _ = perform(session.start(now: moment()))
     }
 
     /// - Returns: true if the session is over.
-    mutating func take(_ input: PeerLink.Input) async -> Bool {
+    func take(_ input: PeerLink.Input) async -> Bool {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         var effects: [SyncSession.Effect]
         switch input {
@@ -89,14 +89,14 @@ struct LinkLoop: ~Copyable {
         }
         let isOver = perform(effects)
         // Behind the answer.
-        if case .answered(.auditAnswered) = input { outbox.yield(.done(.audit)) }
-        if case .answered(.keysRead) = input { outbox.yield(.done(.keyRequest)) }
+        if case .answered(.auditAnswered) = input { outbox.put(.done(.audit)) }
+        if case .answered(.keysRead) = input { outbox.put(.done(.keyRequest)) }
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         return isOver
     }
 
     /// Stores the latest acknowledgement: now and then, since every commit waits for the disk.
-    mutating func save() async {
+    func save() async {
         guard let cursor = unsaved, let id else { return }
         unsaved = nil
         let now = link.node.clock.now()
@@ -115,7 +115,7 @@ struct LinkLoop: ~Copyable {
     // MARK: Effects
 
     /// - Returns: true if the session is over.
-    private mutating func perform(_ effects: [SyncSession.Effect]) -> Bool {
+    private func perform(_ effects: [SyncSession.Effect]) -> Bool {
         for effect in effects {
             switch effect {
             case .send(let message): send(message)
@@ -148,23 +148,23 @@ struct LinkLoop: ~Copyable {
             do {
                 let bytes = try SyncCodec.encode(message)
                 gauge.queued(bytes: bytes.count)
-                outbox.yield(.answer(bytes))
+                outbox.put(.answer(bytes))
             } catch {
-                feed.yield(.failed(.malformedMessage, "\(error)"))
+                inputs.put(.failed(.malformedMessage, "\(error)"))
             }
-        default: outbox.yield(.message(message))
+        default: outbox.put(.message(message))
         }
     }
 
     private func send(_ batch: OutgoingBatch, compressed: Bool) {
         // What the peer has not acknowledged bounds the others.
         guard batch.lane == .repair else {
-            outbox.yield(.batch(batch, compressed: compressed))
+            outbox.put(.batch(batch, compressed: compressed))
             return
         }
         let bytes = batch.operations.reduce(0) { $0 + $1.body.count + $1.extensions.count }
         gauge.queued(bytes: bytes)
-        outbox.yield(.answers(batch, compressed: compressed, bytes: bytes))
+        outbox.put(.answers(batch, compressed: compressed, bytes: bytes))
     }
 
     private func update(_ change: (inout LinkTable.Status) -> Void) {
@@ -174,7 +174,7 @@ struct LinkLoop: ~Copyable {
     /// Reads the store on its own thread and answers with an input. Nothing is asked before the peer is known.
     private func ask(_ question: SessionQuestion) {
         guard let id else { return }
-        let (link, feed) = (link, feed)
+        let (link, inputs) = (link, inputs)
         Task {
             do {
                 if question.needsProjection { await link.node.writeProjection() }
@@ -183,17 +183,17 @@ struct LinkLoop: ~Copyable {
                 if case .batchRead(_, let part) = answer, !part.damaged.isEmpty {
                     await link.node.note(damaged: part.damaged)
                 }
-                feed.yield(.answered(answer))
+                inputs.put(.answered(answer))
             } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
+                inputs.put(.failed(.storeFailure, "\(error)"))
             }
         }
     }
 
     private func identify(_ hello: SyncMessage.Hello) {
-        let (link, feed, control) = (link, feed, control)
+        let (link, inputs, control) = (link, inputs, control)
         if link.node.revocations.peers.includes(hello.replica) {
-            feed.yield(.failed(.revoked, RevokedPeers.reason))
+            inputs.put(.failed(.revoked, RevokedPeers.reason))
             return
         }
         Task {
@@ -204,16 +204,16 @@ struct LinkLoop: ~Copyable {
                 var (id, standing) = try await link.node.meet(
                     hello, role: link.role, keepsFormer: keepsFormer)
                 standing.isCloned = !isAlone
-                feed.yield(.identified(id, standing))
+                inputs.put(.identified(id, standing))
             } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
+                inputs.put(.failed(.storeFailure, "\(error)"))
             }
         }
     }
 
-    private mutating func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
+    private func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
         guard let id else { return }
-        let (links, feed) = (link.node.links, feed)
+        let (links, inputs) = (link.node.links, inputs)
         let bytes = batch.wireBytes + SyncCodec.prefixBytes
         if isLeavingAside || link.node.disk.isLow() {
             if !isLeavingAside { link.logger.error("the disk is almost full: nothing is taken from peers") }
@@ -227,36 +227,36 @@ struct LinkLoop: ~Copyable {
             switch result {
             case .success:
                 links.update(id) { $0.received(count, now: NodeClock.monotonic()) }
-                feed.yield(.applied(lane, end, bytes: bytes))
+                inputs.put(.applied(lane, end, bytes: bytes))
             case .failure(StoreError.conflictingHistory(let dot, let stored, let received)):
                 let error = StoreError.conflictingHistory(dot: dot, stored: stored, received: received)
-                feed.yield(.failed(.conflictingHistory, "\(error)"))
-            case .failure(let error): feed.yield(.failed(.storeFailure, "\(error)"))
+                inputs.put(.failed(.conflictingHistory, "\(error)"))
+            case .failure(let error): inputs.put(.failed(.storeFailure, "\(error)"))
             }
         }
     }
 
     private func saveReceived(_ progress: FeedProgress) {
         guard let id else { return }
-        let (link, feed, now) = (link, feed, link.node.clock.now())
+        let (link, inputs, now) = (link, inputs, link.node.clock.now())
         Task {
             do {
                 try await link.node.administer { try $0.saveReceived(progress, from: id, now: now) }
             } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
+                inputs.put(.failed(.storeFailure, "\(error)"))
             }
         }
     }
 
     private func saveKeys(_ entries: [PersonalKeyEntry]) {
         guard let id else { return gauge.done(.keys) }
-        let (link, feed, gauge) = (link, feed, gauge)
+        let (link, inputs, gauge) = (link, inputs, gauge)
         Task {
             defer { gauge.done(.keys) }
             do {
                 try await link.node.saveKeys(entries, from: id)
             } catch {
-                feed.yield(.failed(.storeFailure, "\(error)"))
+                inputs.put(.failed(.storeFailure, "\(error)"))
             }
         }
     }
@@ -264,33 +264,33 @@ struct LinkLoop: ~Copyable {
     /// What a relay did not have when it passed an operation on may have come to it since.
     private func askForKeys() {
         guard let id else { return }
-        let (link, feed) = (link, feed)
+        let (link, inputs) = (link, inputs)
         Task {
             // What cannot be read now is asked for again later.
             let wanted = await link.access.run { try? link.node.reader.wantedKeys(for: id) } ?? []
-            if !wanted.isEmpty { feed.yield(.keysWanted(wanted)) }
+            if !wanted.isEmpty { inputs.put(.keysWanted(wanted)) }
         }
     }
 
     private func healWhatIsDamaged() {
-        let (link, feed) = (link, feed)
+        let (link, inputs) = (link, inputs)
         Task {
             // What cannot be read now is looked for again later.
             let damaged = await link.access.run { try? link.node.reader.damaged() } ?? []
-            if !damaged.isEmpty { feed.yield(.heal(damaged.map(\.dot))) }
+            if !damaged.isEmpty { inputs.put(.heal(damaged.map(\.dot))) }
         }
     }
 
     /// Upward and among siblings: heads of what lies below, and of this node.
     private func passHeadsOn() {
         guard link.role != .child else { return }
-        let (link, feed, change) = (link, feed, headChange)
+        let (link, inputs, change) = (link, inputs, headChange)
         Task {
             do {
                 try await link.supervisor.heads.refreshOwn()
                 let records = try await link.access.run { try link.node.reader.heads(after: change) }
                 guard let last = records.last else { return }
-                feed.yield(.headsRead(records.map(\.head), through: last.change))
+                inputs.put(.headsRead(records.map(\.head), through: last.change))
             } catch {
                 link.logger.error("signed heads cannot be passed on", metadata: ["error": "\(error)"])
             }
@@ -320,7 +320,7 @@ struct LinkLoop: ~Copyable {
         Task { await link.node.recover(reason, common: common, onWordOf: role) }
     }
 
-    private mutating func take(_ notice: SyncSession.Notice) {
+    private func take(_ notice: SyncSession.Notice) {
         let now = link.node.clock.now()
         switch notice {
         case .established(let peer, let version):

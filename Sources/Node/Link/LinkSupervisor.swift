@@ -24,6 +24,7 @@ actor LinkSupervisor {
     }
 
     nonisolated let heads: HeadKeeper
+    nonisolated let ticker = LinkTicker()
     private let node: SyncNode
     private let keys: KeyFolder
     private let configuration: NodeConfiguration

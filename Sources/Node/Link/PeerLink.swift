@@ -9,8 +9,9 @@ internal import Transport
 /// One session with one peer over one stream: feeds `SyncSession` with messages and results, and carries out its
 /// effects. Dialled or accepted only decides who audits.
 ///
-/// Three tasks: one reads, decodes and hashes; one runs the session; one writes. Flow-control credit for a batch goes
-/// back after its commit, so a slow disk here slows the sender and nobody else.
+/// One task waits for bytes, decodes and hashes. The session and the writer have a mailbox each, so that a link on which
+/// nothing happens holds no further task. Flow-control credit for a batch goes back after its commit, so a slow disk here
+/// slows the sender and nobody else.
 struct PeerLink {
     /// What the session is fed with, in order.
     enum Input: Sendable {
@@ -30,7 +31,7 @@ struct PeerLink {
         case streamEnded(String)
     }
 
-    /// What goes out, in order. Batches are encoded and compressed by the task that writes, while the next is read.
+    /// What goes out, in order.
     enum Outgoing: Sendable {
         case message(SyncMessage)
         case batch(OutgoingBatch, compressed: Bool)
@@ -49,7 +50,6 @@ struct PeerLink {
         var wasEstablished: Bool
     }
 
-    static let tickMilliseconds = 500
     /// Ticks between two looks for damaged rows that the peer may heal.
     static let healTicks = 120
     /// Ticks between two looks for heads to pass on.
@@ -91,55 +91,66 @@ struct PeerLink {
 
     /// Runs the session to its end. Returns when the stream has ended, a side has said goodbye, or the task is cancelled.
     func run(control: LinkControl) async -> Ending {
-        let (inputs, feed) = AsyncStream<Input>.makeStream()
-        let (frames, outbox) = AsyncStream<Outgoing>.makeStream()
+        let (inputs, outbox) = (Mailbox<Input>(), Mailbox<Outgoing>())
         // The peer is known once it has said who it is; until then nothing is to be sent to it.
         let id = Mutex<PeerID?>(nil)
         let subscription = node.subscribers.add { peers in
-            if let id = id.withLock({ $0 }), peers.contains(id) { feed.yield(.feedAdvanced) }
+            if let id = id.withLock({ $0 }), peers.contains(id) { inputs.put(.feedAdvanced) }
         }
-        control.attach(
-            stop: { code, reason in feed.yield(.stopped(code, reason)) }, audit: { feed.yield(.audit($0)) })
-        defer {
-            node.subscribers.remove(subscription)
-            control.detach()
-            feed.finish()
-            outbox.finish()
-        }
+        control.attach(stop: { code, reason in inputs.put(.stopped(code, reason)) }, audit: { inputs.put(.audit($0)) })
         let gauge = LinkGauge()
-        var loop = LinkLoop(link: self, control: control, feed: feed, outbox: outbox, gauge: gauge)
         let counters = LinkCounters(links: node.links)
-        let writer = Task { await write(frames, counters, gauge, reportingTo: feed) }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await read(into: feed, counters, gauge) }
-            group.addTask { await tick(into: feed) }
-            loop.start()
-            for await input in inputs {
-                if case .identified(let found, _) = input {
-                    id.withLock { $0 = found }
-                    counters.belong(to: found)
-                }
-                if await loop.take(input) { break }
+        let writer = LinkWriter(stream: stream, settings: settings, counters: counters, gauge: gauge)
+        outbox.open { outgoing in
+            do {
+                try await writer.write(outgoing)
+                return true
+            } catch {
+                inputs.put(.streamEnded("\(error)"))
+                return false
             }
-            group.cancelAll()
         }
-        // What is queued, a last Bye among it, still goes out, unless the peer takes nothing any more.
-        outbox.finish()
-        let limit = Task {
-            try await Task.sleep(for: .milliseconds(Self.farewellMillisecondsMax))
-            writer.cancel()
+        let loop = LinkLoop(link: self, control: control, inputs: inputs, outbox: outbox, gauge: gauge)
+        await loop.start()
+        let reader = Task { await read(into: inputs, counters, gauge) }
+        inputs.open { input in
+            if case .identified(let found, _) = input {
+                id.withLock { $0 = found }
+                counters.belong(to: found)
+            }
+            let isOver = await loop.take(input)
+            if isOver { reader.cancel() }
+            return !isOver
         }
-        await writer.value
-        limit.cancel()
+        let ticks = supervisor.ticker.add { inputs.put(.tick) }
+        await withTaskCancellationHandler {
+            await reader.value
+        } onCancel: {
+            reader.cancel()
+        }
+        supervisor.ticker.remove(ticks)
+        node.subscribers.remove(subscription)
+        control.detach()
+        inputs.close()
+        _ = await inputs.finished()
+        await sayFarewell(outbox)
         await loop.save()
-        return loop.ending
+        return await loop.ending
     }
 
-    // MARK: Tasks
+    /// What is queued, a last Bye among it, still goes out, unless the peer takes nothing any more.
+    private func sayFarewell(_ outbox: Mailbox<Outgoing>) async {
+        outbox.close()
+        let limit = Task {
+            try await Task.sleep(for: .milliseconds(Self.farewellMillisecondsMax))
+            outbox.cancel()
+        }
+        // Whoever has not taken everything need not hear that this was the end.
+        if await outbox.finished() { try? stream.finish() }
+        limit.cancel()
+    }
 
-    private func read(
-        into feed: AsyncStream<Input>.Continuation, _ counters: LinkCounters, _ gauge: LinkGauge
-    ) async {
+    private func read(into inputs: Mailbox<Input>, _ counters: LinkCounters, _ gauge: LinkGauge) async {
         var buffer = ByteBuffer()
         var decoder = SyncDecoder()
         do {
@@ -161,70 +172,23 @@ struct PeerLink {
                     }
                     // A batch's credit goes back after its commit, everything else's now.
                     if case .batch = message {} else { stream.consume(bytes: SyncCodec.prefixBytes + length) }
-                    if admission == .pass { feed.yield(.message(message)) }
+                    if admission == .pass { inputs.put(.message(message)) }
                 }
                 buffer.discardReadBytes()
             }
-            feed.yield(
+            inputs.put(
                 .streamEnded(
                     buffer.readableBytes == 0 ? "the peer ended the stream" : "the stream ended within a message"))
         } catch let failure as DecodingFailure {
             if case .tooLarge(field: "message", _, _) = failure {
-                feed.yield(.failed(.messageTooLarge, "\(failure)"))
+                inputs.put(.failed(.messageTooLarge, "\(failure)"))
             } else {
-                feed.yield(.failed(.malformedMessage, "\(failure)"))
+                inputs.put(.failed(.malformedMessage, "\(failure)"))
             }
+        } catch is CancellationError {
+            // The session is over, or the node ends it.
         } catch {
-            feed.yield(.streamEnded("\(error)"))
-        }
-    }
-
-    private func write(
-        _ frames: AsyncStream<Outgoing>, _ counters: LinkCounters, _ gauge: LinkGauge,
-        reportingTo feed: AsyncStream<Input>.Continuation
-    ) async {
-        var compressor = StreamCompressor()
-        var rate = settings.bytesPerSecondMax.map(SendingRate.init(bytesPerSecond:))
-        do {
-            for await outgoing in frames {
-                let frame: [UInt8]
-                switch outgoing {
-                case .message(let message):
-                    // The peer lets go of the frame's memory here too.
-                    if case .caughtUp = message { compressor.reset() }
-                    frame = try SyncCodec.encode(message)
-                case .batch(let batch, compressed: false): frame = try SyncCodec.encode(batch, coding: .plain)
-                // A backlog's batches have much in common; a live one is small and alone.
-                case .batch(let batch, compressed: true) where batch.lane == .backlog:
-                    frame = try SyncCodec.encode(batch, with: &compressor)
-                case .batch(let batch, compressed: true): frame = try SyncCodec.encode(batch, coding: .zstd)
-                case .answer(let bytes): frame = bytes
-                case .answers(let batch, let isCompressed, _):
-                    frame = try SyncCodec.encode(batch, coding: isCompressed ? .zstd : .plain)
-                case .done(let work):
-                    gauge.done(work)
-                    continue
-                }
-                try await stream.write(ByteBuffer(bytes: frame))
-                gauge.written(bytes: outgoing.answerBytes)
-                counters.update { status in
-                    status.sentBytes += UInt64(frame.count)
-                    if case .batch(let batch, _) = outgoing { status.sentOperations += UInt64(batch.operations.count) }
-                }
-                if let delay = rate?.delayMilliseconds(after: frame.count, now: NodeClock.monotonic()), delay > 0 {
-                    try await Task.sleep(for: .milliseconds(delay))
-                }
-            }
-            try stream.finish()
-        } catch {
-            feed.yield(.streamEnded("\(error)"))
-        }
-    }
-
-    private func tick(into feed: AsyncStream<Input>.Continuation) async {
-        while !Task.isCancelled {
-            feed.yield(.tick)
-            try? await Task.sleep(for: .milliseconds(Self.tickMilliseconds))
+            inputs.put(.streamEnded("\(error)"))
         }
     }
 }

@@ -14,6 +14,13 @@ struct HeadKeeper: Sendable {
     let node: SyncNode
     let keys: KeyFolder
     let logger: Logger
+    private let signers = SignerCache()
+
+    init(node: SyncNode, keys: KeyFolder, logger: Logger) {
+        self.node = node
+        self.keys = keys
+        self.logger = logger
+    }
 
     // MARK: Own head
 
@@ -49,7 +56,7 @@ struct HeadKeeper: Sendable {
         let rootPEM = try keys.read(.root)
         let own = node.identity.replica
         let judged = await access.run {
-            heads.filter { $0.replica != own }.map { head in Result { try Self.judge(head, from: site, rootPEM) } }
+            heads.filter { $0.replica != own }.map { head in Result { try judge(head, from: site, rootPEM) } }
         }
         var verified: [VerifiedHead] = []
         for (head, result) in zip(heads.filter { $0.replica != own }, judged) {
@@ -64,16 +71,14 @@ struct HeadKeeper: Sendable {
         try await save(verified)
     }
 
-    private static func judge(_ head: SignedHead, from site: SiteCode?, _ rootPEM: String) throws -> VerifiedHead {
+    private func judge(_ head: SignedHead, from site: SiteCode?, _ rootPEM: String) throws -> VerifiedHead {
         // Judged for the time of the signature: a head may be older than its certificate's end.
-        let leaf = try verifyNodeChain(head.certificateChain, trustRootsPEM: rootPEM, nowMilliseconds: head.time)
-        guard let signer = leaf.nodeURI.flatMap({ SiteCode($0.host) }) else { throw HeadFailure.noSite }
-        if let site, !signer.isWithin(site) { throw HeadFailure.outside(signer, site) }
-        let key = try VerifyingKey(certificatePEM: head.certificateChain)
-        guard key.isValid(signature: head.signature, of: head.signedBytes(site: signer)) else {
-            throw HeadFailure.signature(signer)
+        let signer = try signers.signer(of: head.certificateChain, rootsPEM: rootPEM, at: head.time)
+        if let site, !signer.site.isWithin(site) { throw HeadFailure.outside(signer.site, site) }
+        guard signer.key.isValid(signature: head.signature, of: head.signedBytes(site: signer.site)) else {
+            throw HeadFailure.signature(signer.site)
         }
-        return VerifiedHead(head: head, site: signer, key: try key.fingerprint())
+        return VerifiedHead(head: head, site: signer.site, key: signer.fingerprint)
     }
 
     private func save(_ heads: [VerifiedHead]) async throws {

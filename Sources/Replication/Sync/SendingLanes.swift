@@ -143,7 +143,9 @@ struct SendingLanes: Sendable {
             advance(batch.end, known: known)
         case .live:
             live = batch.end
-            liveMayHaveMore = !PlantedBug.newsForgotten.isActive
+            // What came while the rows were read has set it already.
+            liveMayHaveMore = liveMayHaveMore || head == 0 || head > live.position
+            if PlantedBug.newsForgotten.isActive { liveMayHaveMore = false }
             if head > live.position, head - live.position > SyncLimits.liveOperationsMax { split(at: head) }
         case .repair: break
         }

@@ -18,6 +18,8 @@ extension HTTP2Session {
         case NGHTTP2_DATA:
             let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
             if header.length == 0, !isEnd { count(.emptyData) }
+        case NGHTTP2_HEADERS where role == .server && !clientStreams.mayHaveHeaders(header.stream_id):
+            terminate(code: .protocolError, debug: "HEADERS on a stream that was left out")
         case NGHTTP2_PING where isAcknowledgement && pingsUnderWay > 0: pingsUnderWay -= 1
         case NGHTTP2_PING: count(.ping)
         case NGHTTP2_SETTINGS: if !isAcknowledgement { count(.settings) }
@@ -123,7 +125,13 @@ extension HTTP2Session {
     func sentFrame(_ frame: nghttp2_frame) {
         guard frame.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return }
         // A reset that the layer above did not ask for was provoked by the peer.
-        if streams[frame.hd.stream_id]?.isResetHere != true { count(.forcedReset) }
+        if streams[frame.hd.stream_id]?.isResetHere == true { return }
+        // RFC 9113 §6.9.2: a setting that makes a stream's window too large is an error of the connection, not only of
+        // the stream; one that WINDOW_UPDATE makes too large may be.
+        if frame.rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR.rawValue {
+            return terminate(code: .flowControlError, debug: "a stream's window is too large")
+        }
+        count(.forcedReset)
     }
 
     func couldNotSend(_ frame: nghttp2_frame) {

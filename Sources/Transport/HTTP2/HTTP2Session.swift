@@ -46,6 +46,7 @@ package final class HTTP2Session {
     var inputBase: UnsafeRawPointer?
     /// The header list that is being received, and since when.
     var headersUnderWay: (streamID: Int32, sinceMilliseconds: Int64)?
+    var clientStreams = ClientStreams()
     /// PINGs of ours that have not been answered.
     var pingsUnderWay = 0
     private var pointer: OpaquePointer!
@@ -84,10 +85,11 @@ package final class HTTP2Session {
         nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(limits.streamsMax))
         nghttp2_option_set_max_continuations(options, limits.continuationsMax)
         let me = Unmanaged.passUnretained(self).toOpaque()
-        let made =
+        let made = HTTP2Memory.withCallbacks { memory in
             role == .server
-            ? nghttp2_session_server_new2(&pointer, sessionCallbacks.pointer, me, options)
-            : nghttp2_session_client_new2(&pointer, sessionCallbacks.pointer, me, options)
+                ? nghttp2_session_server_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
+                : nghttp2_session_client_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
+        }
         guard made == 0 else { throw Self.failure(made) }
         try submitSettings()
     }
