@@ -38,6 +38,7 @@ extension World {
         try replica.announceIfNew(certificateFingerprint: [], now: wall)
         _ = try replica.reissuePending(now: wall)
         try writer.catchUpProjection()
+        if office.isProvince { _ = try replica.writeWaitingReceipts(now: wall) }
         readLog(of: office, isFresh: true)
         try checkStart(of: office, replica)
         if !office.everDamaged.isEmpty { planScrub(office, after: 5_000) }
