@@ -9,6 +9,8 @@ actor LinkWriter {
     private let gauge: LinkGauge
     private var compressor = StreamCompressor()
     private var rate: SendingRate?
+    /// For the rate.
+    private var pause: Task<Void, any Error>?
 
     init(stream: HTTP2Stream, settings: LinkSettings, counters: LinkCounters, gauge: LinkGauge) {
         self.stream = stream
@@ -29,8 +31,16 @@ actor LinkWriter {
             if case .batch(let batch, _) = outgoing { status.sentOperations += UInt64(batch.operations.count) }
         }
         if let delay = rate?.delayMilliseconds(after: frame.count, now: NodeClock.monotonic()), delay > 0 {
-            try await Task.sleep(for: .milliseconds(delay))
+            let pause = Task { try await Task.sleep(for: .milliseconds(delay)) }
+            self.pause = pause
+            try await pause.value
         }
+    }
+
+    /// Whatever is under way ends with an error.
+    func end() {
+        stream.reset(.cancel)
+        pause?.cancel()
     }
 
     private func encode(_ outgoing: PeerLink.Outgoing) throws -> [UInt8] {

@@ -10,7 +10,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var waiting: Deque<Element> = []
         var receiver: Receiver?
-        var task: Task<Void, Never>?
+        var isRunning = false
         var isClosed = false
         var isStopped = false
         var finish: CheckedContinuation<Void, Never>?
@@ -20,18 +20,13 @@ final class Mailbox<Element: Sendable>: Sendable {
 
     /// What was put in before waits for this.
     func open(_ receiver: @escaping Receiver) {
-        state.withLock { state in
-            state.receiver = receiver
-            startIfIdle(&state)
-        }
+        startIfIdle { $0.receiver = receiver }
     }
 
     /// Behind the end it does nothing.
     func put(_ element: Element) {
-        state.withLock { state in
-            guard !state.isClosed else { return }
-            state.waiting.append(element)
-            startIfIdle(&state)
+        startIfIdle { state in
+            if !state.isClosed { state.waiting.append(element) }
         }
     }
 
@@ -40,12 +35,9 @@ final class Mailbox<Element: Sendable>: Sendable {
         state.withLock { $0.isClosed = true }
     }
 
-    /// The same without what waits, and the receiver's task is cancelled.
+    /// The same without what waits. What is under way goes on.
     func cancel() {
-        state.withLock { state in
-            Self.stop(&state)
-            return state.task
-        }?.cancel()
+        state.withLock { Self.stop(&$0) }
     }
 
     /// Waits, after `close`, until nothing waits and nothing is under way. To be called once.
@@ -53,8 +45,8 @@ final class Mailbox<Element: Sendable>: Sendable {
     func finished() async -> Bool {
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
-                if state.task != nil { state.finish = continuation }
-                return state.task == nil
+                if state.isRunning { state.finish = continuation }
+                return !state.isRunning
             }
             if isIdle { continuation.resume() }
         }
@@ -71,9 +63,15 @@ final class Mailbox<Element: Sendable>: Sendable {
         state.waiting.removeAll()
     }
 
-    private func startIfIdle(_ state: inout State) {
-        guard state.task == nil, state.receiver != nil, !state.waiting.isEmpty else { return }
-        state.task = Task { await run() }
+    private func startIfIdle(after change: (inout State) -> Void) {
+        let starts = state.withLock { state in
+            change(&state)
+            guard !state.isRunning, state.receiver != nil, !state.waiting.isEmpty else { return false }
+            state.isRunning = true
+            return true
+        }
+        // Not under the lock: it wakes a thread that takes it first of all.
+        if starts { Task { await run() } }
     }
 
     private func run() async {
@@ -87,7 +85,7 @@ final class Mailbox<Element: Sendable>: Sendable {
             if let receiver = state.receiver, let element = state.waiting.popFirst() {
                 return ((element, receiver), nil)
             }
-            state.task = nil
+            state.isRunning = false
             defer { state.finish = nil }
             return (nil, state.finish)
         }

@@ -133,17 +133,18 @@ struct PeerLink {
         control.detach()
         inputs.close()
         _ = await inputs.finished()
-        await sayFarewell(outbox)
+        await sayFarewell(outbox, writer)
         await loop.save()
         return await loop.ending
     }
 
     /// What is queued, a last Bye among it, still goes out, unless the peer takes nothing any more.
-    private func sayFarewell(_ outbox: Mailbox<Outgoing>) async {
+    private func sayFarewell(_ outbox: Mailbox<Outgoing>, _ writer: LinkWriter) async {
         outbox.close()
         let limit = Task {
             try await Task.sleep(for: .milliseconds(Self.farewellMillisecondsMax))
             outbox.cancel()
+            await writer.end()
         }
         // Whoever has not taken everything need not hear that this was the end.
         if await outbox.finished() { try? stream.finish() }
