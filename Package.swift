@@ -202,7 +202,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Replication", "Simulation"], exclude: ["Regressions.json"],
+            name: "SimulationTests", dependencies: ["Replication", "Simulation"],
+            exclude: ["PlantedBugs.json", "Regressions.json"],
             swiftSettings: planted),
         .testTarget(
             name: "ImportTests",

@@ -28,6 +28,31 @@ package enum Fault: String, Codable, CaseIterable, Sendable {
     case sleep
     /// A bit of an operation flips on its way, where TLS does not see it.
     case badMemory
+    /// A commit cannot be flushed: it throws and is undone, or the process ends and its outcome is unknown.
+    case flushFails
+    /// A disk has no room for a while.
+    case diskFull
+    /// A row of the log changes on its disk.
+    case bitRot
+    /// What a child has sent in an old session is played to its parent once more.
+    case replay
+    /// A node above revokes one below, which goes on under a new incarnation later.
+    case revocation
+    /// Whoever has a branch's key speaks to its parent: forged, spoiled, oversized, with two histories.
+    case hostile
+    /// A program from later writes a kind that nobody else knows.
+    case newKind
+    /// A node speaks the former version of the protocol, and learns a kind with its upgrade.
+    case oldVersion
+
+    var isLater: Bool {
+        switch self {
+        case .cut, .partition, .oneWay, .slowLine, .repeatedSession, .crash, .restart, .restore, .rollback, .clone,
+            .lostDisk, .clockStep, .sleep, .badMemory:
+            false
+        case .flushFails, .diskFull, .bitRot, .replay, .revocation, .hostile, .newKind, .oldVersion: true
+        }
+    }
 
     /// Virtual milliseconds between two of them, on the average.
     var intervalMilliseconds: Int64 {
@@ -46,6 +71,14 @@ package enum Fault: String, Codable, CaseIterable, Sendable {
         case .clockStep: 8_000
         case .sleep: 10_000
         case .badMemory: 8_000
+        case .flushFails: 8_000
+        case .diskFull: 25_000
+        case .bitRot: 12_000
+        case .replay: 15_000
+        case .revocation: 40_000
+        case .hostile: 20_000
+        case .newKind: 20_000
+        case .oldVersion: 30_000
         }
     }
 }
@@ -62,12 +95,14 @@ package struct SimulationConfiguration: Codable, Hashable, Sendable {
     package var hasTwoProvinces: Bool
     /// Two nodes at one of the branches.
     package var hasTwoAtSite: Bool
+    /// Faults come so many times as often.
+    package var pace = 1
 
     package static let nodesMax = 31
 
     package init(
         seed: UInt64, nodes: Int, steps: Int, faults: [Fault], hasTwoProvinces: Bool = false,
-        hasTwoAtSite: Bool = false
+        hasTwoAtSite: Bool = false, pace: Int = 1
     ) {
         self.seed = seed
         self.nodes = max(2, min(nodes, Self.nodesMax))
@@ -75,6 +110,18 @@ package struct SimulationConfiguration: Codable, Hashable, Sendable {
         self.faults = faults
         self.hasTwoProvinces = hasTwoProvinces
         self.hasTwoAtSite = hasTwoAtSite
+        self.pace = max(1, pace)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        seed = try values.decode(UInt64.self, forKey: .seed)
+        nodes = try values.decode(Int.self, forKey: .nodes)
+        steps = try values.decode(Int.self, forKey: .steps)
+        faults = try values.decode([Fault].self, forKey: .faults)
+        hasTwoProvinces = try values.decode(Bool.self, forKey: .hasTwoProvinces)
+        hasTwoAtSite = try values.decode(Bool.self, forKey: .hasTwoAtSite)
+        pace = try values.decodeIfPresent(Int.self, forKey: .pace) ?? 1
     }
 
     /// What the seed makes of it: each fault is in about a third of the runs, and a tenth of them have none.
@@ -84,7 +131,12 @@ package struct SimulationConfiguration: Codable, Hashable, Sendable {
     ) -> SimulationConfiguration {
         var random = SimulationRandom(seed: seed, stream: 1)
         let isCalm = random.chance(percent: 10)
-        let faults = Fault.allCases.filter { random.chance(percent: 35) && allowed.contains($0) }
+        // Those that came later have a stream of their own: a seed keeps what it had.
+        var later = SimulationRandom(seed: seed, stream: 8)
+        let faults = Fault.allCases.filter { fault in
+            let isDrawn = fault.isLater ? later.chance(percent: 30) : random.chance(percent: 35)
+            return isDrawn && allowed.contains(fault)
+        }
         let drawnNodes = random.chance(percent: 15) ? 8 + random.below(nodesMax - 7) : 2 + random.below(7)
         return SimulationConfiguration(
             seed: seed, nodes: nodes ?? drawnNodes, steps: steps, faults: isCalm ? [] : faults,
@@ -97,6 +149,7 @@ package struct SimulationConfiguration: Codable, Hashable, Sendable {
         parts.append("--faults " + (faults.isEmpty ? "none" : faults.map(\.rawValue).joined(separator: ",")))
         parts.append(hasTwoProvinces ? "--two-provinces" : "--no-two-provinces")
         parts.append(hasTwoAtSite ? "--two-at-site" : "--no-two-at-site")
+        if pace > 1 { parts.append("--pace \(pace)") }
         return parts.joined(separator: " ")
     }
 }

@@ -30,6 +30,9 @@ final class Connection {
         self.latency = latency
     }
 
+    /// The office at the other end.
+    func peer(of end: SessionEnd) -> Office { end.isDialer ? acceptor : dialer }
+
     func other(of end: SessionEnd) -> SessionEnd? {
         end === dialed ? accepted : dialed
     }

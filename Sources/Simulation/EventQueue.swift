@@ -1,7 +1,8 @@
 /// What something is, for the trace and for counting.
 enum EventCode: UInt64 {
     case dial = 1
-    case arrive, streamEnded, job, drain, tick, act, epoch, projection, boot, fault, feedAdvanced, look, heal, rest
+    case arrive, streamEnded, job, drain, tick, act, epoch, projection, boot, fault, feedAdvanced, look, heal, rest,
+        scrub
 }
 
 /// Something that happens at an office at an instant of virtual time.

@@ -6,11 +6,13 @@ internal import Tickets
 /// with. Source: Protocols/tickets.md §2, §4.
 enum ModelCheck {
     /// - Returns: what differs; nil if nothing does.
-    static func difference(_ ticket: Ticket, _ reader: StoreReader) throws -> String? {
+    static func difference(_ ticket: Ticket, _ reader: StoreReader, _ void: VoidModel) throws -> String? {
         var operations: [Operation] = []
         for dot in ticket.operations {
             guard let operation = try reader.operation(dot) else { return "\(dot) is in the state and not in the log" }
-            operations.append(operation)
+            let isVoid = void.contains(dot)
+            if ticket.isVoid(dot) != isVoid { return "\(dot) is \(isVoid ? "void and counts" : "taken for void")" }
+            if !isVoid { operations.append(operation) }
         }
         let summary = ticket.summary()
         return writes(operations, summary) ?? status(operations, summary) ?? tags(operations, summary)

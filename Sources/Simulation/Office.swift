@@ -2,6 +2,7 @@ internal import Foundation
 internal import Node
 internal import Replication
 internal import Store
+internal import Tickets
 
 /// One node of the province: its disk, its clock, its process if it runs, and what is known of its log.
 final class Office {
@@ -50,6 +51,29 @@ final class Office {
     /// What its log holds, as it was last read.
     var log = LogModel()
     let random: RandomStream
+    var hasStartedBefore = false
+    /// Operations whose rows were changed on one of its disks.
+    var everDamaged: Set<Dot> = []
+    /// Those of them that are not sound on the present one.
+    var damaged: Set<Dot> = []
+    /// Its process is about to end: what it commits nobody hears of, and may be gone.
+    var isUntold = false
+    /// The next transaction throws when it is to be made durable.
+    var isFlushFailing = false
+    /// The disk has no room: the node sees it and takes nothing.
+    var isDiskLow = false
+    /// The database may not grow.
+    var isDiskFull = false
+    /// What the former program spoke.
+    var speaksFormerVersion = false
+    /// Messages of sessions with the parent, for whoever plays them again.
+    var recordings: [[[UInt8]]] = []
+    /// It has been told that it is revoked, and will be enrolled anew.
+    var isEnrolling = false
+    /// Processes of each incarnation that have come to this one, the latest last; of this process only.
+    var runsMet: [ReplicaID: [UInt64]] = [:]
+    /// Operations that its sessions have ended for, with how often, by the office that sent them.
+    var conflicts: [Conflict: Int] = [:]
 
     init(index: Int, site: SiteCode, parent: SiteCode?, folder: String, seed: UInt64) {
         self.index = index
@@ -68,6 +92,12 @@ final class Office {
         folderNumber += 1
         return "\(root)/\(index)-\(kind)-\(folderNumber)"
     }
+}
+
+/// An operation that could not be taken in because another stands under its dot.
+struct Conflict: Hashable {
+    var peer: Int
+    var dot: Dot
 }
 
 /// Where the process ends.
@@ -106,16 +136,34 @@ struct LogModel {
         var sites: Set<SiteCode> = []
     }
 
-    var lastArrival: Int64 = 0
+    /// A row of the log, in order of arrival.
+    struct Row {
+        var arrival: Int64
+        /// The peer's row; 0: written here.
+        var source: Int64
+    }
+
+    var rows: [Row] = []
+    /// What the peers are whose rows are known.
+    var peers: [Int64: PeerRole] = [:]
     var hashes: [Dot: ContentHash] = [:]
+    var kinds: Set<OperationKind> = []
+    var announced: [ReplicaID: SiteCode] = [:]
+    /// Operations that revoke.
+    var revocations: [StoredOperation] = []
     var entities: [EntityID: Entity] = [:]
     /// Tickets in order of their first operation here.
     var tickets: [EntityID] = []
 
+    var lastArrival: Int64 { rows.last?.arrival ?? 0 }
+
     mutating func add(_ stored: StoredOperation, sites: [SiteCode]) {
         let (operation, entity) = (stored.operation, stored.operation.entity)
-        lastArrival = max(lastArrival, stored.arrival)
+        rows.append(Row(arrival: stored.arrival, source: stored.source))
         hashes[operation.dot] = stored.hash
+        kinds.insert(operation.kind)
+        if operation.kind == Kind.announce.operationKind { announced[operation.dot.replica] = operation.author.site }
+        if operation.kind == Kind.revoke.operationKind { revocations.append(stored) }
         if entity.type == .ticket, entities[entity] == nil { tickets.append(entity) }
         entities[entity, default: Entity()].dots.append(operation.dot)
         entities[entity, default: Entity()].sites.formUnion(sites)

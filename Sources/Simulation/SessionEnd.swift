@@ -19,6 +19,11 @@ final class SessionEnd {
     /// The peer has sent everything; the peer holds everything.
     private(set) var hasReceived = false
     private(set) var hasDelivered = false
+    /// The feed's last position when it was last told of news; the last that was sent.
+    private var dueThrough: UInt64 = 0
+    private var sentThrough: UInt64 = 0
+    /// Batches on their way.
+    private var unacknowledgedCount = 0
     private var session: SyncSession
     private var decoder = SyncDecoder()
     private var compressor = StreamCompressor()
@@ -27,8 +32,11 @@ final class SessionEnd {
     private var unsaved: FeedCursor?
     /// Of each batch that has come: what has to be durable when it is acknowledged.
     private var promised: [Promise] = []
-    /// What is read and written for this session, each with its own delay.
-    private(set) var pendingCount = 0
+    /// A batch was left aside for want of room: none of this session is taken any more.
+    private var isLeavingAside = false
+    /// What it has sent, if somebody listens.
+    private var recording: [[UInt8]] = []
+    private static let recordedMax = 64
 
     private struct Promise {
         var lane: Lane
@@ -79,6 +87,7 @@ final class SessionEnd {
                     promised.append(
                         Promise(lane: batch.lane, position: batch.end.position, dots: batch.operations.map(\.dot)))
                 }
+                if case .ack = message { unacknowledgedCount = max(0, unacknowledgedCount - 1) }
                 try perform(session.handle(message, now: moment()))
             } catch let failure as DecodingFailure {
                 try perform(session.close(.malformedMessage, "\(failure)"))
@@ -116,6 +125,9 @@ final class SessionEnd {
     func feedAdvanced() throws {
         guard !isOver else { return }
         hasDelivered = false
+        if isEstablished, let id, let replica = office.replica {
+            dueThrough = try world.head(of: replica, to: id, as: role, at: office)
+        }
         try perform(session.feedAdvanced())
     }
 
@@ -139,16 +151,23 @@ final class SessionEnd {
         case .send(let message):
             if case .caughtUp = message { compressor.reset() }
             if case .ack(let lane, let position, _) = message { try keepPromise(lane, position) }
+            var message = message
+            if case .hello(var hello) = message, office.speaksFormerVersion {
+                hello.version = SyncSession.versionMin
+                message = .hello(hello)
+            }
             let frame = try SyncCodec.encode(message)
+            record(frame)
             if case .bye = message { world.trace.mix(0xB1E) } else { world.trace.mix(bytes: frame) }
             world.send(frame, from: self)
-        case .sendBatch(let batch, _): send(batch)
-        case .identify(let hello): identify(hello)
+        case .sendBatch(let batch, _): try send(batch)
+        case .identify(let hello): try identify(hello)
         case .judge, .compareOwn, .findHeld, .vouch, .readFeed, .readAnnouncements, .readForRepair, .answerKeys,
             .answerAudit, .compareAudit:
             if let question = SessionQuestion(effect) { ask(question) }
         case .apply(let batch, let place): apply(batch, place)
         case .saveReceived(let progress):
+            guard !isLeavingAside else { return }
             work { end, replica, id in
                 try replica.writer.saveReceived(progress, from: id, now: end.world.wall(of: end.office))
             }
@@ -162,17 +181,19 @@ final class SessionEnd {
         case .recover(let reason, let common):
             try world.recover(office, reason, common: common, onWordOf: role)
         case .notice(let notice): take(notice)
-        case .close(_, let reason):
+        case .close(let code, let reason):
             world.noteEnding(reason)
             end(reason)
             world.hangUp(self)
+            if code == .revoked, isDialer { world.planEnrolment(office) }
         }
     }
 
-    private func send(_ batch: OutgoingBatch) {
+    private func send(_ batch: OutgoingBatch) throws {
         var batch = batch
         if office.isMemoryBad, !batch.operations.isEmpty {
             office.isMemoryBad = false
+            world.counts.faults[Fault.badMemory.rawValue, default: 0] += 1
             let index = world.network.below(batch.operations.count)
             if batch.operations[index].body.isEmpty {
                 batch.operations[index].body = [1]
@@ -180,73 +201,125 @@ final class SessionEnd {
                 batch.operations[index].body[0] ^= 0x40
             }
         }
+        try world.checkCoverage(of: batch, by: self)
+        unacknowledgedCount += 1
+        if batch.lane != .repair { sentThrough = max(sentThrough, batch.end.position) }
         let frame =
             batch.lane == .backlog
             ? try? SyncCodec.encode(batch, with: &compressor) : try? SyncCodec.encode(batch, coding: .zstd)
         guard let frame else { return world.fail(.unexpected, office, "a batch cannot be encoded") }
         world.counts.sentOperations += batch.operations.count
         world.trace.mix(bytes: frame)
+        record(frame)
         world.send(frame, from: self)
+    }
+
+    private func record(_ frame: [UInt8]) {
+        guard world.isRecording, isDialer, role == .parent, recording.count < Self.recordedMax else { return }
+        recording.append(frame)
     }
 
     private func end(_ reason: String) {
         guard !isOver else { return }
         isOver = true
+        if recording.count > 3 { office.recordings = (office.recordings + [recording]).suffix(3) }
         saveAcknowledged()
         world.ended(self, reason)
     }
 
-    private func identify(_ hello: SyncMessage.Hello) {
-        let isAlone = office.runs.admit(hello)
-        peerReplica = isAlone ? hello.replica : nil
-        pendingCount += 1
-        world.planJob(office) { [self] in
-            pendingCount -= 1
-            guard !isOver, let replica = office.replica else { return }
-            if isAlone {
-                for other in office.ends
-                where other !== self && other.peerSite == peerSite && other.peerReplica == hello.replica {
-                    try other.stop(.superseded, "a newer session of the same node took over")
-                }
-            }
-            let keepsFormer = hello.follows.map { former in office.ends.contains { $0.peerReplica == former } } ?? false
-            var (id, standing) = try replica.writer.meet(
-                hello, role: role, now: world.wall(of: office), keepsFormer: keepsFormer)
-            standing.isCloned = !isAlone
-            self.id = id
-            ask(.readErasures)
-            try perform(session.identified(standing))
+    private func identify(_ hello: SyncMessage.Hello) throws {
+        // As a node does that has heard of it.
+        guard !office.log.revokes(hello.replica) else {
+            return try stop(.revoked, "this replica has been revoked: enrol anew with a token of the parent")
         }
+        let isAlone = office.runs.admit(hello)
+        world.checkClone(hello, isTold: !isAlone, at: office)
+        peerReplica = isAlone ? hello.replica : nil
+        world.planJob(office) { [self] in
+            guard !isOver, let replica = office.replica else { return }
+            do { try meet(hello, isAlone: isAlone, replica) } catch { try failed(error) }
+        }
+    }
+
+    private func meet(_ hello: SyncMessage.Hello, isAlone: Bool, _ replica: Replica) throws {
+        if isAlone {
+            for other in office.ends
+            where other !== self && other.peerSite == peerSite && other.peerReplica == hello.replica {
+                try other.stop(.superseded, "a newer session of the same node took over")
+            }
+        }
+        let keepsFormer = hello.follows.map { former in office.ends.contains { $0.peerReplica == former } } ?? false
+        var (id, standing) = try replica.writer.meet(
+            hello, role: role, now: world.wall(of: office), keepsFormer: keepsFormer)
+        standing.isCloned = !isAlone
+        self.id = id
+        office.log.peers[id.rawValue] = role
+        ask(.readErasures)
+        try perform(session.identified(standing))
+    }
+
+    /// A session ends with the first thing that its store cannot do.
+    private func failed(_ error: any Error) throws {
+        guard error is StoreError || DiskFailure.isOne(error) else { throw error }
+        world.noteFailure(error, office)
+        guard !isOver else { return }
+        try perform(session.close(.storeFailure, "\(error)"))
     }
 
     /// Something to do with the store that waits for its turn.
     private func work(_ body: @escaping (SessionEnd, Replica, PeerID) throws -> Void) {
         guard let id else { return }
-        pendingCount += 1
         world.planJob(office) { [self] in
-            pendingCount -= 1
             guard let replica = office.replica else { return }
             do {
                 try body(self, replica, id)
-            } catch let error as StoreError {
-                world.noteFailure(error, office)
-                guard !isOver else { return }
-                try perform(session.close(.storeFailure, "\(error)"))
+            } catch {
+                try failed(error)
             }
         }
     }
 
     private func ask(_ question: SessionQuestion) {
-        work { end, replica, id in
+        var question = question
+        if case .readFeed(let lane, let cursor, let through, let bytesMax) = question {
+            question = .readFeed(lane, after: cursor, through: through, bytesMax: min(bytesMax, world.batchBytes))
+        }
+        work { [question] end, replica, id in
             guard !end.isOver else { return }
             if question.needsProjection { end.world.writeProjection(end.office) }
             if question.needsFeed(of: end.role) { try replica.writer.fillFeed(of: id) }
-            try end.perform(end.session.take(try replica.reader.answer(question, of: id)))
+            let answer = try replica.reader.answer(question, of: id)
+            if case .batchRead(_, let part) = answer {
+                for arrival in part.damaged {
+                    try replica.writer.noteDamaged(arrival: arrival, now: end.world.wall(of: end.office))
+                }
+            }
+            end.take(answer)
         }
+    }
+
+    /// What was read is known to the session a while later, when the store may have gone on.
+    private func take(_ answer: SessionAnswer) {
+        world.planAnswer(office) { [self] in
+            guard !isOver else { return }
+            let effects = session.take(answer)
+            if case .batchRead(_, let part) = answer { checkReadOn(effects, part.batch) }
+            try perform(effects)
+        }
+    }
+
+    /// News that came while the feed was read are read next, as far as the window allows.
+    private func checkReadOn(_ effects: [SyncSession.Effect], _ batch: OutgoingBatch?) {
+        let through = max(sentThrough, batch?.end.position ?? 0)
+        let isReading = effects.contains { if case .readFeed = $0 { true } else { false } }
+        guard dueThrough > through, unacknowledgedCount == 0, !isReading, session.isEstablished else { return }
+        world.fail(
+            .coverage, office, "news up to \(dueThrough) for \(peerSite) are not read on behind \(through)")
     }
 
     private func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
         guard let id else { return }
+        if isLeavingAside || office.isDiskLow { return isLeavingAside = true }
         let (lane, end) = (batch.lane, batch.end)
         // Single-threaded: the queue calls back within the turn that drains it.
         nonisolated(unsafe) let this = self
@@ -266,6 +339,7 @@ final class SessionEnd {
             case .success: try perform(session.applied(lane, position))
             case .failure(StoreError.conflictingHistory(let dot, let stored, let received)):
                 world.counts.conflictingHistories += 1
+                world.noteConflict(dot, at: self)
                 let error = StoreError.conflictingHistory(dot: dot, stored: stored, received: received)
                 try perform(session.close(.conflictingHistory, "\(error)"))
             case .failure(let error):
@@ -279,6 +353,7 @@ final class SessionEnd {
     private func keepPromise(_ lane: Lane, _ position: UInt64) throws {
         guard let index = promised.firstIndex(where: { $0.lane == lane && $0.position == position }) else { return }
         let promise = promised.remove(at: index)
+        guard promise.dots.contains(where: { office.log.hashes[$0] == nil }) else { return }
         world.readLog(of: office)
         for dot in promise.dots where office.log.hashes[dot] == nil {
             guard try office.replica?.reader.isParked(dot) == true else {
@@ -292,12 +367,14 @@ final class SessionEnd {
         case .established:
             isEstablished = true
             world.established(self)
+            healDamaged()
             askForKeys()
         case .receivedEverything:
             hasReceived = true
             askForKeys()
             if role == .parent { world.setCaughtUp(office) }
-        case .deliveredEverything: hasDelivered = true
+        case .deliveredEverything:
+            hasDelivered = true
         case .audited(let outcome, _):
             world.counts.audits += 1
             world.say(office, "audit with \(peerSite): \(outcome)")
@@ -305,6 +382,16 @@ final class SessionEnd {
         case .auditedByPeer(let found, let unresolved):
             world.say(office, "was audited by \(peerSite): \(found) found, \(unresolved) unresolved")
         case .clockOffset, .remaining, .auditStarted: break
+        }
+    }
+
+    private func healDamaged() {
+        work { end, replica, id in
+            let damaged = try replica.reader.damaged()
+            guard !end.isOver, !damaged.isEmpty else { return }
+            let effects = end.session.heal(damaged.map(\.dot))
+            end.world.say(end.office, "asks \(end.peerSite) for \(damaged.map(\.dot)): \(effects.count) effects")
+            try end.perform(effects)
         }
     }
 
@@ -321,6 +408,10 @@ final class SessionEnd {
             guard !isOver else { return }
             try perform(session.tick(now: moment()))
             saveAcknowledged()
+            if isLeavingAside, !office.isDiskLow {
+                try stop(.storeFailure, "the disk has room again: the session starts anew")
+            }
+            if !office.everDamaged.isEmpty { healDamaged() }
             if !isOver { planTick() }
         }
     }

@@ -29,6 +29,8 @@ package enum Simulation {
     package static let restStepsMax = 400_000
     /// When an administrator looks at what is parked.
     static let releaseMilliseconds: Int64 = 60_000
+    /// After healing, if the province is not at rest: when the audit of the day comes.
+    static let auditMilliseconds: Int64 = 300_000
     /// Between two looks whether the province is at rest.
     static let unrestMilliseconds: Int64 = 10_000
 
@@ -55,7 +57,7 @@ package enum Simulation {
         }
         world.heal()
         let healedAt = world.now
-        let rested = comeToRest(world, since: healedAt)
+        let rested = try comeToRest(world, since: healedAt)
         if world.violation == nil { world.finalLook() }
         return SimulationReport(
             configuration: configuration, violation: world.violation,
@@ -65,14 +67,19 @@ package enum Simulation {
     }
 
     /// - Returns: when the province was at rest, or had to be.
-    private static func comeToRest(_ world: World, since healedAt: Int64) -> Int64 {
+    private static func comeToRest(_ world: World, since healedAt: Int64) throws -> Int64 {
         let first = world.steps
         var nextLook = healedAt
+        var hasAudited = false
         while world.violation == nil {
             if world.now >= nextLook {
                 nextLook = world.now + unrestMilliseconds
                 guard let unrest = world.unrest() else { break }
                 if world.now - healedAt > releaseMilliseconds { world.releaseParked() }
+                if !hasAudited, world.now - healedAt > auditMilliseconds {
+                    hasAudited = true
+                    try world.auditOmitted()
+                }
                 if world.now - healedAt > restMillisecondsMax || world.steps - first > restStepsMax {
                     world.fail(.convergence, nil, "\(world.now - healedAt) ms after healing: \(unrest)")
                     break

@@ -16,10 +16,9 @@ extension World {
 
     private func planFault(_ fault: Fault) {
         guard let stream = faultStreams[fault] else { return }
-        let delay = stream.random.within(1...2 * fault.intervalMilliseconds)
+        let delay = stream.random.within(1...2 * fault.intervalMilliseconds / Int64(configuration.pace))
         plan(after: delay, .fault, nil) { [self] in
             guard !isHealed else { return }
-            counts.faults[fault.rawValue, default: 0] += 1
             try strike(fault, &stream.random)
             planFault(fault)
         }
@@ -28,42 +27,65 @@ extension World {
     private func strike(_ fault: Fault, _ random: inout SimulationRandom) throws {
         guard let office = random.pick(offices) else { return }
         say(office, "\(fault)")
+        // Those that find nothing to do take it back.
+        counts.faults[fault.rawValue, default: 0] += 1
+        func nothing() { counts.faults[fault.rawValue, default: 1] -= 1 }
         switch fault {
-        case .cut: if let connection = random.pick(connections) { cut(connection) }
+        case .cut: if let connection = random.pick(connections) { cut(connection) } else { nothing() }
         case .partition:
-            guard let other = random.pick(offices), other !== office else { return }
+            guard let other = random.pick(offices), other !== office else { return nothing() }
             partitions.append(
                 Partition(
                     left: office.index, right: other.index, until: now + random.within(500...Self.outageMilliseconds)))
             for connection in connections where !reaches(connection.dialer, connection.acceptor) { cut(connection) }
-        case .oneWay: silence(random.pick(connections), fromDialer: random.chance(percent: 50))
+        case .oneWay:
+            if !silence(random.pick(connections), fromDialer: random.chance(percent: 50)) { nothing() }
         // Drawn when a connection is made.
-        case .slowLine: break
+        case .slowLine: nothing()
         case .repeatedSession:
             guard office.replica != nil, let dialer = office.dialers.first, let end = dialer.end, !end.isOver,
                 let target = dialer.targets.first(where: { $0 === end.connection.acceptor }), target.replica != nil
-            else { return }
+            else { return nothing() }
             dialer.end = try connect(office, target, role: dialer.role)
         case .crash: office.crash = office.crash ?? random.pick(CrashPoint.allCases)
-        case .restart: if office.replica != nil { restart(office, after: random.within(10...20_000)) }
-        case .restore: try restore(office, &random)
-        case .rollback: try rollBack(office, &random)
-        case .clone: try clone(office, &random)
-        case .lostDisk: try lose(office, &random)
+        case .restart:
+            if office.replica != nil { restart(office, after: random.within(10...20_000)) } else { nothing() }
+        case .restore: if try !restore(office, &random) { nothing() }
+        case .rollback: if try !rollBack(office, &random) { nothing() }
+        case .clone: if try !clone(office, &random) { nothing() }
+        case .lostDisk: if try !lose(office, &random) { nothing() }
         case .clockStep:
             office.clockOffset =
                 random.chance(percent: 30)
                 ? 0 : random.within(-Self.clockStepMilliseconds...Self.clockStepMilliseconds)
         case .sleep: office.asleepUntil = now + random.within(1_000...Self.outageMilliseconds)
-        case .badMemory: office.isMemoryBad = true
+        // Counted when it hits something.
+        case .badMemory:
+            office.isMemoryBad = true
+            nothing()
+        case .flushFails:
+            // Either the node sees it and goes on, or it ends and finds out.
+            if random.chance(percent: 50) {
+                office.isFlushFailing = true
+            } else {
+                office.crash = office.crash ?? random.pick([.duringCommit, .afterCommit])
+            }
+        case .diskFull: if try !fill(office, &random) { nothing() }
+        case .bitRot: if try !rot(office, &random) { nothing() }
+        case .replay: if try !replay(to: office, &random) { nothing() }
+        case .revocation: if try !revoke(by: office, &random) { nothing() }
+        case .hostile: if try !pose(at: office, &random) { nothing() }
+        case .newKind: if try !writeNewKind(at: office, &random) { nothing() }
+        case .oldVersion: if !age(office, &random) { nothing() }
         }
     }
 
     /// Both ends give up when nothing has come for the time that a connection may be idle.
-    private func silence(_ connection: Connection?, fromDialer: Bool) {
-        guard let connection, !connection.isCut else { return }
+    private func silence(_ connection: Connection?, fromDialer: Bool) -> Bool {
+        guard let connection, !connection.isCut else { return false }
         connection[fromDialer: fromDialer].isSilent = true
         plan(after: 120_000, .fault, nil) { [self] in cut(connection) }
+        return true
     }
 
     // MARK: Disks
@@ -77,25 +99,37 @@ extension World {
                 try Disk.copy(office.folder, to: image)
                 office.images.append(Image(path: image, latestWall: office.latestWall))
                 let backup = office.newPath("backup", in: root) + ".db"
-                _ = try replica.reader.backup(to: backup, now: wall(of: office)) { _, _ in }
-                office.backups.append(backup)
+                do {
+                    _ = try replica.reader.backup(to: backup, now: wall(of: office)) { _, _ in }
+                    office.backups.append(backup)
+                } catch  where !office.damaged.isEmpty {
+                    // None is made of what is damaged.
+                    say(office, "no backup: \(error)")
+                }
             }
             planKeeping()
         }
     }
 
-    private func restore(_ office: Office, _ random: inout SimulationRandom) throws {
-        guard let backup = random.pick(office.backups), office.replica != nil else { return }
+    private func restore(_ office: Office, _ random: inout SimulationRandom) throws -> Bool {
+        guard let backup = random.pick(office.backups), office.replica != nil else { return false }
         shorten(office)
         end(office)
-        _ = try Store.restore(
-            DataFolder(path: office.folder), from: backup, site: office.site, isForced: false,
-            stamp: "\(now)-\(office.folderNumber)", progress: { _, _ in })
-        boot(office, after: random.within(10...5_000))
+        defer { boot(office, after: random.within(10...5_000)) }
+        do {
+            _ = try Store.restore(
+                DataFolder(path: office.folder), from: backup, site: office.site, isForced: false,
+                stamp: "\(now)-\(office.folderNumber)", progress: { _, _ in })
+            return true
+        } catch  where !office.everDamaged.isEmpty {
+            // A backup of what was damaged then is not taken.
+            office.backups.removeAll { $0 == backup }
+            return false
+        }
     }
 
-    private func rollBack(_ office: Office, _ random: inout SimulationRandom) throws {
-        guard office.replica != nil, let image = random.pick(office.images) else { return }
+    private func rollBack(_ office: Office, _ random: inout SimulationRandom) throws -> Bool {
+        guard office.replica != nil, let image = random.pick(office.images) else { return false }
         shorten(office)
         fork(office)
         let former = office.folder
@@ -107,10 +141,11 @@ extension World {
         Disk.remove(former)
         office.folder = path
         boot(office, after: random.within(10...5_000))
+        return true
     }
 
-    private func lose(_ office: Office, _ random: inout SimulationRandom) throws {
-        guard office.replica != nil, !office.isProvince else { return }
+    private func lose(_ office: Office, _ random: inout SimulationRandom) throws -> Bool {
+        guard office.replica != nil, !office.isProvince else { return false }
         shorten(office)
         end(office)
         Disk.remove(office.folder)
@@ -121,17 +156,19 @@ extension World {
         plan(after: random.within(10...5_000), .boot, office) { [self] in
             if office.replica == nil { try start(office, creating: true) }
         }
+        return true
     }
 
     /// From now on there are two of it.
-    private func clone(_ office: Office, _ random: inout SimulationRandom) throws {
-        guard office.replica != nil, !office.isProvince, offices.count < 2 * configuration.nodes else { return }
+    private func clone(_ office: Office, _ random: inout SimulationRandom) throws -> Bool {
+        guard office.replica != nil, !office.isProvince, offices.count < 2 * configuration.nodes else { return false }
         fork(office)
         shorten(office)
         let copy = Office(
             index: offices.count, site: office.site, parent: office.parent, folder: "", seed: configuration.seed)
         copy.folder = copy.newPath("disk", in: root)
         copy.isClone = true
+        copy.everDamaged = office.everDamaged
         copy.latestWall = office.latestWall
         copy.clockOffset = office.clockOffset
         if random.chance(percent: 60) { copy.machine = office.machine }
@@ -139,6 +176,7 @@ extension World {
         copy.dialers = office.dialers.filter { $0.role == .parent }.map { Dialer(role: $0.role, targets: $0.targets) }
         offices.append(copy)
         boot(copy, after: random.within(10...20_000))
+        return true
     }
 
     /// What the present incarnation has written last may be nowhere any more.
@@ -163,6 +201,10 @@ extension World {
             office.asleepUntil = 0
             office.crash = nil
             office.isMemoryBad = false
+            office.isFlushFailing = false
+            emptied(office)
+            if !office.everDamaged.isEmpty { planScrub(office, after: 1_000) }
+            if office.speaksFormerVersion { planUpgrade(office, after: 1_000) }
             if office.replica == nil, !office.isBooting { boot(office, after: 1_000) }
         }
         for connection in connections {

@@ -9,8 +9,8 @@ extension World {
 
     /// - Parameter isFresh: the whole log, since the disk may be another.
     func readLog(of office: Office, isFresh: Bool = false) {
-        guard let replica = office.replica else { return }
-        if isFresh { office.log = LogModel() }
+        guard let replica = office.replica, !office.isUntold else { return }
+        if isFresh { (office.log, office.damaged) = (LogModel(), []) }
         do {
             while true {
                 let rows = try replica.reader.operations(after: office.log.lastArrival, limit: Self.readMax)
@@ -26,8 +26,13 @@ extension World {
         let operation = row.operation
         let dot = operation.dot
         if hasher.hash(operation) != row.hash {
+            guard !office.everDamaged.contains(dot) else {
+                office.damaged.insert(dot)
+                return office.log.add(row, sites: Self.sites(of: operation))
+            }
             fail(.rowMatchesHash, office, "\(dot) does not match its hash")
         }
+        if forged.contains(row.hash) { fail(.origin, office, "\(dot) is forged and was taken in") }
         if let known = truth[dot] {
             if known != row.hash, !forked.contains(dot.replica) {
                 fail(.oneDotOneHash, office, "\(dot) is \(row.hash) here and \(known) elsewhere")

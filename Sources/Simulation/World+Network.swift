@@ -47,6 +47,7 @@ extension World {
         if !isHealed, let slow = faultStreams[.slowLine], configuration.faults.contains(.slowLine),
             slow.random.chance(percent: 20)
         {
+            counts.faults[Fault.slowLine.rawValue, default: 0] += 1
             connection.latency = slow.random.within(300...2_500)
             connection.rate = slow.random.within(1...50)
         }

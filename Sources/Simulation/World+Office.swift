@@ -15,9 +15,11 @@ extension World {
         office.queue = ApplyQueue()
         office.applier = Applier()
         office.runs = KnownRuns()
+        (office.runsMet, office.conflicts) = ([:], [:])
         (office.isDrainPlanned, office.isProjectionPlanned, office.isEpochPlanned) = (false, false, false)
         office.isCaughtUp = office.isProvince
-        office.crash = nil
+        (office.crash, office.isFlushFailing) = (nil, false)
+        (office.isDiskLow, office.isDiskFull, office.isEnrolling) = (false, false, false)
         let wall = wall(of: office)
         let context = StoreContext(
             now: wall, machine: ContentHash([UInt8](repeating: UInt8(truncatingIfNeeded: office.machine), count: 32)),
@@ -36,7 +38,10 @@ extension World {
         try replica.announceIfNew(certificateFingerprint: [], now: wall)
         _ = try replica.reissuePending(now: wall)
         try writer.catchUpProjection()
+        if office.isProvince { _ = try replica.writeWaitingReceipts(now: wall) }
         readLog(of: office, isFresh: true)
+        try checkStart(of: office, replica)
+        if !office.everDamaged.isEmpty { planScrub(office, after: 5_000) }
         office.writtenUnder.insert(replica.identity.replica)
         say(
             office,
@@ -93,6 +98,7 @@ extension World {
             ) { follow($0, office, isLocal: false) }
             guard let isMoreComing else { return }
             counts.commits += 1
+            try checkParked(at: office, replica)
             if replica.writer.isProjectionBehind {
                 if isMoreComing { planProjection(office) } else { writeProjection(office) }
             }
@@ -105,6 +111,7 @@ extension World {
     func committing(_ office: Office, _ body: (Replica) throws -> Void) throws {
         guard let replica = office.replica else { return }
         guard let crash = office.crash else {
+            if office.isFlushFailing { return try failing(office, replica, body) }
             try body(replica)
             readLog(of: office)
             return
@@ -116,9 +123,12 @@ extension World {
         office.process += 1
         let before = Disk.logBytes(office.folder)
         if crash != .beforeCommit {
+            office.isUntold = true
+            defer { office.isUntold = false }
             do {
                 try body(replica)
             } catch is Refusal {
+            } catch  where DiskFailure.isOne(error) {
             }
         }
         let path = office.newPath("disk", in: root)
@@ -139,6 +149,7 @@ extension World {
     /// What follows a commit.
     func follow(_ effects: ReplicaEffects, _ office: Office, isLocal: Bool) {
         guard office.replica != nil else { return }
+        if effects.hasRevocations { endRevoked(at: office) }
         if isLocal || office.isCaughtUp { writeReceipts(office, for: effects.owingReceipts) }
         publish(effects.advancedPeers, office)
         if isLocal { planEpoch(office) }
@@ -155,6 +166,8 @@ extension World {
         guard !tickets.isEmpty, let replica = office.replica else { return }
         do {
             published(try replica.writeReceipts(for: tickets, now: wall(of: office)), office)
+        } catch  where DiskFailure.isOne(error) {
+            counts.diskFailures += 1
         } catch {
             fail(.unexpected, office, "receipts: \(error)")
         }
@@ -172,6 +185,8 @@ extension World {
         writeProjection(office)
         do {
             published(try replica.writeWaitingReceipts(now: wall(of: office)), office)
+        } catch  where DiskFailure.isOne(error) {
+            counts.diskFailures += 1
         } catch {
             fail(.unexpected, office, "waiting receipts: \(error)")
         }
@@ -181,6 +196,8 @@ extension World {
         guard let replica = office.replica, replica.writer.isProjectionBehind else { return }
         do {
             follow(try replica.writeProjection(), office, isLocal: false)
+        } catch  where DiskFailure.isOne(error) {
+            counts.diskFailures += 1
         } catch {
             fail(.unexpected, office, "projection: \(error)")
         }
@@ -209,7 +226,8 @@ extension World {
     /// A peer has proved that this store does not hold the end of its history.
     func recover(_ office: Office, _ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole) throws {
         guard let replica = office.replica else { return }
-        guard forked.contains(replica.identity.replica) || shortened.contains(replica.identity.replica) else {
+        let id = replica.identity.replica
+        guard forked.contains(id) || shortened.contains(id) || replayed.contains(id) else {
             return fail(.unexpected, office, "a sound store is told that it is not: \(reason.rawValue)")
         }
         let isPrepared = try replica.prepareRecovery(

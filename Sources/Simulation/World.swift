@@ -34,6 +34,14 @@ final class World {
     var sites: [EntityID: Set<SiteCode>] = [:]
     /// Incarnations that two disks may have written under: a dot of theirs may have two contents for a while.
     var forked: Set<ReplicaID> = []
+    /// Incarnations of nodes whose old sessions were played again: what they said then is not so any more.
+    var replayed: Set<ReplicaID> = []
+    /// Contents that nobody may take in.
+    var forged: Set<ContentHash> = []
+    /// Rows that changed on a disk when nobody else had a sound copy any more.
+    var lost: Set<Dot> = []
+    /// Revocations that were written.
+    var revocationCount = 0
     /// Incarnations whose end may be lost for good.
     var shortened: Set<ReplicaID> = []
     var hasher = ContentHasher()
@@ -45,6 +53,8 @@ final class World {
     var faultStreams: [Fault: RandomStream] = [:]
     let provinceKey: [UInt8]
     let windowBytes: Int
+    /// What is read of a feed at once: a few operations make a backlog of many batches.
+    let batchBytes: Int
     /// The instant that the clock which never steps shows at virtual instant 0.
     let monotonicStart = ContinuousClock.now
     /// Hears what happens, for whoever looks for the cause of a violation.
@@ -68,6 +78,7 @@ final class World {
         provinceKey = SimulationRandom(seed: seed, stream: 6).firstBytes(32)
         var windows = SimulationRandom(seed: seed, stream: 7)
         windowBytes = windows.pick([8 * 1024, 64 * 1024, SyncLimits.unacknowledgedBytesMax]) ?? 0
+        batchBytes = windows.pick([1_024, 8 * 1024, SyncLimits.batchBytesMax]) ?? 0
     }
 
     // MARK: Time
@@ -91,6 +102,11 @@ final class World {
         plan(after: disks.within(0...3), .job, office, body)
     }
 
+    /// What a store has said comes back a while later, at times a long one.
+    func planAnswer(_ office: Office, _ body: @escaping () throws -> Void) {
+        plan(after: disks.within(0...(disks.chance(percent: 10) ? 60 : 3)), .job, office, body)
+    }
+
     /// Carries out the next event.
     /// - Returns: false if nothing is planned any more, or an invariant is violated.
     func step() -> Bool {
@@ -108,6 +124,8 @@ final class World {
             trace.mix(UInt64(bitPattern: now) ^ UInt64(event.office?.index ?? 99) << 48)
             do {
                 try event.body()
+            } catch  where DiskFailure.isOne(error) {
+                counts.diskFailures += 1
             } catch {
                 fail(.unexpected, event.office, "\(event.code): \(error)")
             }
@@ -129,6 +147,7 @@ final class World {
     func noteFailure(_ error: any Error, _ office: Office) {
         switch error {
         case StoreError.afterFailure, StoreError.unknownPeer: break
+        case _ where DiskFailure.isOne(error): counts.diskFailures += 1
         case StoreError.outOfScope: fail(.unexpected, office, "\(error)")
         default: fail(.unexpected, office, "\(error)")
         }
@@ -167,6 +186,8 @@ package struct Counts: Codable, Sendable {
     package var conflictingHistories = 0
     package var recoveries = 0
     package var released = 0
+    /// Calls of the store that threw for want of a disk.
+    package var diskFailures = 0
     package var faults: [String: Int] = [:]
     package var endings: [String: Int] = [:]
 }
@@ -193,6 +214,14 @@ package enum Invariant: String, Codable, Sendable {
     case model
     /// Once healed, child and parent hold the same of what they share.
     case convergence
+    /// A batch carries everything that its feed has between its two places.
+    case coverage
+    /// Nothing lies parked for what is there.
+    case parked
+    /// Two histories of one incarnation are noticed.
+    case fork
+    /// Two processes of one incarnation are recognised.
+    case clone
     /// Nothing happened that no rule foresees.
     case unexpected
 }

@@ -48,6 +48,7 @@ extension StoreReader {
 /// One look at the entities that a peer shares, in the order of `EntityKey`.
 struct AuditScan {
     private let db: Database
+    private let peer: PeerID
     private let scope: ScopeCheck?
     private let rows: BoundStatement
     private let findOperation: BoundStatement
@@ -55,6 +56,7 @@ struct AuditScan {
     init(for id: PeerID, _ db: Database) throws {
         guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
         self.db = db
+        self.peer = id
         scope = peer.record.role == .child ? try ScopeCheck(peer.record.site, db) : nil
         // Row values compare like the key; the index on (type, high, low) gives the order.
         rows = try BoundStatement(
@@ -160,9 +162,11 @@ struct AuditScan {
     func list(_ entities: [EntityID], after: Dot?) throws -> (lists: [EntityOperations], isCut: Bool) {
         var lists: [EntityOperations] = []
         var count = 0
+        let parked = try parkedOfPeer()
         for (index, entity) in entities.enumerated() {
             if count >= AuditLimits.listedOperationsMax { return (lists, false) }
             var entries = try operations(of: entity)
+            if let waiting = parked[entity] { entries = (entries + waiting).sorted { $0.dot < $1.dot } }
             if index == 0, let after { entries.removeAll { $0.dot <= after } }
             let room = AuditLimits.listedOperationsMax - count
             lists.append(EntityOperations(entity: entity, entries: Array(entries.prefix(room))))
@@ -188,6 +192,25 @@ struct AuditScan {
             entries.append(EntityOperations.Entry(dot: dot, hash: hash))
         }
         return entries
+    }
+
+    /// What the peer has brought and waits here for what justifies it is here: the peer need not bring it again. Nobody
+    /// else hears of it.
+    private func parkedOfPeer() throws -> [EntityID: [EntityOperations.Entry]] {
+        let rows = try BoundStatement(
+            db, "SELECT replica, sequence, hash, columns FROM parked WHERE source = ?1 ORDER BY id LIMIT ?2")
+        rows.bind(1, peer.rawValue)
+        rows.bind(2, AuditLimits.listedOperationsMax)
+        var result: [EntityID: [EntityOperations.Entry]] = [:]
+        while try rows.step() {
+            let dot = Dot(ReplicaID(rows.unsigned(0)), rows.unsigned(1))
+            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)),
+                // It may have come in since by another way.
+                try self.hash(of: dot) == nil
+            else { continue }
+            result[operation.entity, default: []].append(EntityOperations.Entry(dot: dot, hash: hash))
+        }
+        return result
     }
 
     private func hash(of dot: Dot) throws -> ContentHash? {

@@ -83,6 +83,8 @@ struct Merge: ~Copyable {
     let catalog: Catalog
     /// This node's site.
     let site: SiteCode
+    /// Its present incarnation, where batches of peers are taken in.
+    let own: ReplicaID?
     /// UTC milliseconds, for rows that say since when.
     let now: Int64
     /// When it began, by the clock that never steps.
@@ -103,13 +105,14 @@ struct Merge: ~Copyable {
     var result = MergeResult()
 
     init(
-        db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, now: Int64,
+        db: Database, cache: WriterCache, catalog: Catalog, site: SiteCode, own: ReplicaID? = nil, now: Int64,
         moment: ContinuousClock.Instant = .now
     ) {
         self.db = db
         self.cache = cache
         self.catalog = catalog
         self.site = site
+        self.own = own
         self.now = now
         self.moment = moment
     }
@@ -137,10 +140,16 @@ struct Merge: ~Copyable {
         _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
     ) throws {
         let replica = try cache.replica(operation.dot.replica)
-        if replica.mayHold(operation.dot.sequence), try isStored(operation.dot, hash, replica) {
-            result.duplicateCount += 1
-            if PlantedBug.duplicatesCountTwice.isActive { try work(on: operation.entity).digest.insert(hash) }
-            return
+        do {
+            if replica.mayHold(operation.dot.sequence), try isStored(operation.dot, hash, replica) {
+                result.duplicateCount += 1
+                if PlantedBug.duplicatesCountTwice.isActive { try work(on: operation.entity).digest.insert(hash) }
+                return
+            }
+        } catch StoreError.conflictingHistory(_, let stored, _) where isOfThird(operation.dot.replica, source) {
+            // Neither of the two can put that right: what else they have for each other is not held up by it.
+            return try park(
+                operation, hash: hash, source: source, reason: "another operation stands under its dot: \(stored)")
         }
         if let reason = Origin.doubt(
             of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) },
@@ -150,6 +159,12 @@ struct Merge: ~Copyable {
             return
         }
         try takeIn(operation, hash: hash, reading: reading, replica: replica, source: source)
+    }
+
+    /// Whether an incarnation is neither this store's present one nor that of the peer who sends.
+    private func isOfThird(_ replica: ReplicaID, _ source: WriterCache.PeerEntry?) -> Bool {
+        guard let source, let own else { return false }
+        return replica != own && replica != source.node
     }
 
     private mutating func takeIn(
@@ -442,8 +457,15 @@ extension Merge {
                     of: entry.operation, announced: replica.site, from: nil, siteOf: { cache.replicas[$0]?.site })
                     == nil
             else { continue }
-            if try replica.mayHold(entry.operation.dot.sequence) && isStored(entry.operation.dot, entry.hash, replica) {
-                try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+            do {
+                if try replica.mayHold(entry.operation.dot.sequence)
+                    && isStored(entry.operation.dot, entry.hash, replica)
+                {
+                    try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+                    continue
+                }
+            } catch StoreError.conflictingHistory {
+                // Of two histories one is in the log: the other stays where it is, and holds up nothing else.
                 continue
             }
             try takeIn(
@@ -461,8 +483,15 @@ extension Merge {
         for entry in try Self.waiting(rows) {
             try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
             let source = cache.peers[entry.source]
-            try append(
-                entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
+            do {
+                try append(
+                    entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
+            } catch StoreError.conflictingHistory(_, let stored, _) {
+                // Two histories have waited for one announcement: the other must not keep it from being taken in.
+                try park(
+                    entry.operation, hash: entry.hash, source: source,
+                    reason: "another operation stands under its dot: \(stored)")
+            }
         }
     }
 }

@@ -250,6 +250,7 @@ extension StoreWriter {
         }
         if let id = try find(hello.replica.rawValue) { return PeerID(id) }
         listChanged = true
+        var replaced: Int64?
         if let waiting = try find(0) {
             try db.execute(
                 sql: "UPDATE peer SET node = ?, role = ? WHERE id = ?",
@@ -260,12 +261,17 @@ extension StoreWriter {
         if role == .child, !keepsFormer, let follows = hello.follows, let former = try find(follows.rawValue) {
             try db.execute(sql: "DELETE FROM feed WHERE child = ?", arguments: [former])
             try db.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [former])
+            replaced = former
         }
         // Position 1 stands for everything before the row was made: a cursor that an audit gives is never at 0.
         try db.execute(
             sql: "INSERT INTO peer (site, node, role, feed_length) VALUES (?, ?, ?, 1)",
             arguments: [hello.site.rawValue, Int64(bitPattern: hello.replica.rawValue), role.rawValue])
         let id = PeerID(db.lastInsertedRowID)
+        if let replaced {
+            // It is still that child who has brought what waits.
+            try db.execute(sql: "UPDATE parked SET source = ? WHERE source = ?", arguments: [id.rawValue, replaced])
+        }
         if role == .child { try recordMembers(of: hello.site, db) }
         return id
     }

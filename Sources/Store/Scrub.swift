@@ -60,14 +60,16 @@ extension StoreReader {
                 // Named by the log and still to be folded.
                 if entities.integer(4) == 0 { continue }
                 let digest = SetDigest(count: entities.unsigned(4), sum: ContentHash(entities.blob(5)) ?? .zero)
-                if try !isWhole(id, state: entities.bytes(6), digest: digest, rows, rules) { step.wrong.append(id) }
+                if try !Self.isWhole(id, state: entities.bytes(6), digest: digest, rows, rules) {
+                    step.wrong.append(id)
+                }
             }
             if step.rowCount < limit { step.next = nil }
             return step
         }
     }
 
-    private func isWhole(
+    static func isWhole(
         _ id: EntityID, state: [UInt8], digest: SetDigest, _ rows: DotReader, _ rules: VoidRules
     ) throws -> Bool {
         guard let stored = try? state.withUnsafeBytes({ try Ticket(decoding: $0, id: id) }) else { return false }
@@ -110,8 +112,10 @@ extension StoreReader {
 
 extension StoreWriter {
     /// Folds an entity again from its operations in the log.
+    /// - Parameter trustsState: looks for the operations that a sound state names; false reads the whole log, for one that
+    ///   may lack some.
     /// - Returns: false if it has a damaged row, which must be healed before, or is not known.
-    package func refold(_ id: EntityID, now: Int64) throws -> Bool {
+    package func refold(_ id: EntityID, now: Int64, trustsState: Bool = true) throws -> Bool {
         try catchUpProjection()
         return try transaction { db, cache in
             let find = cache.statements.findEntity
@@ -119,13 +123,15 @@ extension StoreWriter {
             guard try find.step() else { return false }
             let number = find.integer(0)
             find.reset()
-            return try refold(number, now: now, db, cache)
+            return try refold(number, now: now, trustsState: trustsState, db, cache)
         }
     }
 
     @discardableResult
-    func refold(_ number: Int64, now: Int64, _ db: Database, _ cache: WriterCache) throws -> Bool {
-        let arrivals = try Refold.arrivals(of: number, db)
+    func refold(
+        _ number: Int64, now: Int64, trustsState: Bool = true, _ db: Database, _ cache: WriterCache
+    ) throws -> Bool {
+        let arrivals = try Refold.arrivals(of: number, trustsState: trustsState, db)
         let row = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival = ?1")
         let table = try InternTable(db)
         var hasher = ContentHasher()
@@ -143,8 +149,8 @@ extension StoreWriter {
 
 extension Refold {
     /// Where an entity's operations are in the log. Its state says so if it is whole; otherwise the log is read.
-    static func arrivals(of number: Int64, _ db: Database) throws -> [Int64] {
-        if let known = try arrivalsByState(of: number, db) { return known }
+    static func arrivals(of number: Int64, trustsState: Bool = true, _ db: Database) throws -> [Int64] {
+        if trustsState, let known = try arrivalsByState(of: number, db) { return known }
         return try Int64.fetchAll(
             db, sql: "SELECT arrival FROM operation WHERE entity = ? ORDER BY arrival", arguments: [number])
     }

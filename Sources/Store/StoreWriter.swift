@@ -67,7 +67,9 @@ package final class StoreWriter {
         let result = try transaction { db, cache in
             let start = monotonic()
             var merge = Merge(
-                db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now, moment: start)
+                db: db, cache: cache, catalog: catalog, site: reader.identity.site, own: reader.identity.replica,
+                now: now,
+                moment: start)
             for batch in batches {
                 try merge.append(batch)
                 if monotonic() - start > .milliseconds(Self.transactionMillisecondsMax) { break }
@@ -242,6 +244,11 @@ extension StoreWriter {
             try db.execute(
                 sql: "UPDATE operation SET body = CAST(body || x'00' AS BLOB) WHERE arrival = ?", arguments: [arrival])
         }
+    }
+
+    /// Lets the database grow no further than so many pages, as a full disk would; what it has is not taken away.
+    package func boundForTests(pageCountMax: Int) throws {
+        try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA max_page_count = \(pageCountMax)") }
     }
 
     /// Forgets what is in memory, as a crash would; the next call reads what is on disk.

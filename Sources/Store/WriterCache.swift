@@ -44,6 +44,8 @@ final class WriterCache {
     final class PeerEntry {
         let id: Int64
         let site: SiteCode
+        /// Its present incarnation; nil for one that was never met.
+        let node: ReplicaID?
         let role: PeerRole
         var feedLength: UInt64
         var stored: UInt64
@@ -51,9 +53,10 @@ final class WriterCache {
         /// This transaction appended to what the peer has to get.
         var hasNews = false
 
-        init(id: Int64, site: SiteCode, role: PeerRole, feedLength: UInt64, stored: UInt64) {
+        init(id: Int64, site: SiteCode, node: ReplicaID?, role: PeerRole, feedLength: UInt64, stored: UInt64) {
             self.id = id
             self.site = site
+            self.node = node
             self.role = role
             self.feedLength = feedLength
             self.stored = stored
@@ -107,11 +110,12 @@ final class WriterCache {
         }
         if hasRevocations { try readVoidRules(db) }
         let peerRows = try BoundStatement(
-            db, "SELECT id, site, role, feed_length, stored FROM peer ORDER BY id")
+            db, "SELECT id, site, role, feed_length, stored, node FROM peer ORDER BY id")
         while try peerRows.step() {
             add(
                 PeerEntry(
                     id: peerRows.integer(0), site: SiteCode(validated: peerRows.text(1)),
+                    node: peerRows.unsigned(5) == 0 ? nil : ReplicaID(peerRows.unsigned(5)),
                     role: PeerRole(rawValue: Int(peerRows.integer(2))) ?? .child, feedLength: peerRows.unsigned(3),
                     stored: peerRows.unsigned(4)))
         }

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Dispatch
 import Foundation
 import Replication
 import Simulation
+import Synchronization
 
 /// `banjie-sim run`.
 struct RunCommand: ParsableCommand {
@@ -10,12 +12,15 @@ struct RunCommand: ParsableCommand {
 
     @Option(help: "The seed. 种子") var seed: UInt64 = 1
     @Option(help: "Seeds A..<B instead of one. 种子范围") var seeds: String?
+    @Option(help: "Begins no further seed after so many minutes. 时限（分钟）") var minutes: Double?
+    @Option(help: "Seeds at once. 并行数") var jobs = 1
     @Option(help: "Events until everything is healed. 步数") var steps = 5_000
     @Option(help: "Nodes, 2 to 31; drawn from the seed if not given. 节点数") var nodes: Int?
     @Option(help: "Faults, separated by commas; `all`, `none`; drawn from the seed if not given. 故障") var faults:
         String?
     @Flag(inversion: .prefixedNo, help: "Two nodes at the province. 省级双节点") var twoProvinces: Bool?
     @Flag(inversion: .prefixedNo, help: "Two nodes at one branch. 一处双节点") var twoAtSite: Bool?
+    @Option(help: "Faults come so many times as often. 故障频度") var pace = 1
     @Option(help: "Folder for the disks; memory if not given. 目录") var folder: String?
     @Flag(help: "A line of JSON for each seed. 每个种子一行 JSON") var json = false
     @Flag(help: "Say what happens. 打印过程") var log = false
@@ -23,32 +28,54 @@ struct RunCommand: ParsableCommand {
 
     #if PLANTED_BUGS
         @Option(help: "Put this fault into the program. 植入的缺陷") var plant: String?
-
-        func run() throws {
-            try PlantedBug.$active.withValue(plant.flatMap(PlantedBug.init)) { try runSeeds() }
-        }
-    #else
-        func run() throws { try runSeeds() }
     #endif
 
-    private func runSeeds() throws {
-        var failed = 0
-        for seed in try range() {
-            let configuration = try drawn(seed)
-            let report = try Simulation.run(
+    func validate() throws {
+        guard jobs > 0 else { throw ValidationError("--jobs takes a number from 1 on / --jobs 至少为 1") }
+    }
+
+    func run() throws {
+        let outcome = Outcome(seeds: try range(), deadline: minutes.map { Date().addingTimeInterval($0 * 60) })
+        DispatchQueue.concurrentPerform(iterations: jobs) { _ in
+            do {
+                while let seed = outcome.next() { try run(seed, outcome) }
+            } catch {
+                outcome.stop(with: error)
+            }
+        }
+        try outcome.check()
+    }
+
+    private func run(_ seed: UInt64, _ outcome: Outcome) throws {
+        let configuration = try drawn(seed)
+        let isShowing = !json && !log && jobs == 1
+        let report = try planting {
+            try Simulation.run(
                 configuration, folder: folder,
                 progress: { steps in
-                    if !json, !log { FileHandle.standardError.write(Data("\r\(seed): \(steps) ".utf8)) }
+                    if isShowing { FileHandle.standardError.write(Data("\r\(seed): \(steps) ".utf8)) }
                 }, log: log ? { note($0) } : nil)
-            try write(report)
-            guard report.violation != nil else { continue }
-            failed += 1
-            let small =
-                shrink
-                ? try Shrinker.shrink(report, folder: folder) { note($0) } : report
-            note("banjie-sim \(small.configuration.arguments) --no-shrink")
         }
-        if failed > 0 { throw ExitCode(1) }
+        try outcome.write { try write(report) }
+        guard report.violation != nil else { return }
+        outcome.noteViolation()
+        let small = shrink ? try planting { try Shrinker.shrink(report, folder: folder) { note($0) } } : report
+        note("banjie-sim \(small.configuration.arguments) --no-shrink")
+    }
+
+    private func planting<Value>(_ body: () throws -> Value) throws -> Value {
+        #if PLANTED_BUGS
+            let bug = try plant.map { name in
+                guard let bug = PlantedBug(rawValue: name) else {
+                    let known = PlantedBug.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("no fault is named \(name); there are \(known) / 没有名为 \(name) 的缺陷")
+                }
+                return bug
+            }
+            return try PlantedBug.$active.withValue(bug) { try body() }
+        #else
+            return try body()
+        #endif
     }
 
     private func range() throws -> Range<UInt64> {
@@ -77,6 +104,7 @@ struct RunCommand: ParsableCommand {
         }
         configuration.hasTwoProvinces = twoProvinces ?? configuration.hasTwoProvinces
         configuration.hasTwoAtSite = twoAtSite ?? configuration.hasTwoAtSite
+        configuration.pace = max(1, pace)
         return configuration
     }
 
@@ -107,5 +135,49 @@ struct RunCommand: ParsableCommand {
                 (\(violation.office ?? "province")): \(violation.text)
                 """)
         }
+    }
+}
+
+/// What several seeds that run at once share.
+private final class Outcome: Sendable {
+    private struct State {
+        var next: UInt64
+        let end: UInt64
+        var hasViolation = false
+        var failure: (any Error)?
+    }
+
+    private let state: Mutex<State>
+    private let output = Mutex(())
+    private let deadline: Date?
+
+    init(seeds: Range<UInt64>, deadline: Date?) {
+        state = Mutex(State(next: seeds.lowerBound, end: seeds.upperBound))
+        self.deadline = deadline
+    }
+
+    /// The next seed; nil if there is none, the time is over, or something failed.
+    func next() -> UInt64? {
+        if let deadline, Date() >= deadline { return nil }
+        return state.withLock { state in
+            guard state.next < state.end, state.failure == nil else { return nil }
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
+
+    func write(_ body: () throws -> Void) throws {
+        try output.withLock { _ in try body() }
+    }
+
+    func noteViolation() { state.withLock { $0.hasViolation = true } }
+
+    func stop(with error: any Error) { state.withLock { $0.failure = $0.failure ?? error } }
+
+    /// - Throws: what one of them has thrown; 1 if an invariant was violated.
+    func check() throws {
+        let (failure, hasViolation) = state.withLock { ($0.failure, $0.hasViolation) }
+        if let failure { throw failure }
+        if hasViolation { throw ExitCode(1) }
     }
 }

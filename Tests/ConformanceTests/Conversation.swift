@@ -23,8 +23,12 @@ struct Conversation {
 
     static func play(_ item: ConformanceCase) async throws -> Outcome {
         let authority = try TestAuthority.shared.get()
+        var limits = TransportLimits.node
+        // Time is not what these cases are about, and all of them run at once.
+        limits.prefaceMilliseconds = 60_000
         let server = HTTP2Server(
-            address: .hostPort("127.0.0.1", 0), tls: try authority.serverContext(), logger: quiet, handler: mirror)
+            address: .hostPort("127.0.0.1", 0), tls: try authority.serverContext(), limits: limits, logger: quiet,
+            handler: mirror)
         return try await withServer(server) { server in
             let client = try await RawClient(server, authority.branch)
             let outcome = try await Self(client: client).run(item)

@@ -19,6 +19,19 @@ import Testing
         #expect(report.violation == nil, "swift run banjie-sim \(configuration.arguments)")
     }
 
+    @Test("everything that can go wrong does, and the invariants hold")
+    func everythingHappens() async throws {
+        var counts: [String: Int] = [:]
+        for seed in UInt64(1)...4 {
+            let configuration = SimulationConfiguration(
+                seed: seed, nodes: 6, steps: 1_500, faults: Fault.allCases, hasTwoProvinces: true, pace: 4)
+            let report = try await SimulationQueue.run(configuration)
+            #expect(report.violation == nil, "swift run banjie-sim \(configuration.arguments)")
+            counts.merge(report.counts.faults, uniquingKeysWith: +)
+        }
+        for fault in Fault.allCases { #expect(counts[fault.rawValue, default: 0] > 0, "\(fault) never happened") }
+    }
+
     struct Regression: Codable, Sendable, CustomTestStringConvertible {
         var found: String
         var configuration: SimulationConfiguration

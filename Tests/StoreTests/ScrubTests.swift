@@ -141,6 +141,29 @@ import Tickets
         )
         #expect(try wrong().isEmpty)
         #expect(try store.reader.entitiesMissingOperations() == [first])
+        #expect(try store.writer.differencesFromLog(sampleCount: 100) == [first])
+    }
+
+    @Test("a state that lacks an operation of the log is told from it, and is folded from the log and not from itself")
+    func stale() throws {
+        let other = try TestStore("hz.zj", replica: 11, parent: "zj")
+        try other.commit(log.dropLast())
+        let raw = RawConnection(other.folder)
+        try raw.execute("CREATE TABLE former AS SELECT id, operations, digest, state FROM entity")
+        let last = try #require(log.last)
+        try other.commit([last])
+        try raw.execute(
+            """
+            UPDATE entity SET (operations, digest, state) =
+                (SELECT f.operations, f.digest, f.state FROM former f WHERE f.id = entity.id)
+            """)
+        other.writer.forgetCacheForTests()
+        #expect(try other.reader.scrubEntities(after: 0, limit: 100).wrong.isEmpty)
+        #expect(try other.writer.differencesFromLog(sampleCount: 100) == [last.entity])
+        #expect(try other.writer.refold(last.entity, now: 0))
+        #expect(try other.writer.differencesFromLog(sampleCount: 100) == [last.entity])
+        #expect(try other.writer.refold(last.entity, now: 0, trustsState: false))
+        #expect(try other.writer.differencesFromLog(sampleCount: 100).isEmpty)
     }
 
     @Test("rows are healed and entities folded again while the projection is behind the log")

@@ -147,6 +147,77 @@ import Tickets
         #expect(link.below.audited == nil && link.below.sent.isEmpty, "seed \(seed)")
     }
 
+    @Test("what a child has brought and the parent has parked is not found missing again and again")
+    func parkedIsThere() throws {
+        var generator = SeededGenerator(seed: 3)
+        let region = try TestStore("hz.zj", replica: 21, parent: "zj")
+        try region.commit([announcement("hz.zj", replica: 21)])
+        // A province that was put back before it wrote what the region holds.
+        let province = try TestStore("zj", replica: 42)
+        try province.commit([announcement("zj", replica: 42)])
+        var office = Office("zj", replica: 41, announced: true)
+        let opened = try office.perform(
+            .open(OpenBody(title: "宽带", department: "SVC")), on: nil, as: "SVC", minute: 1)
+        try region.commit([announcement("zj", replica: 41)] + opened)
+        let link = StoreLink(region, province)
+        try link.connectAndRun(using: &generator)
+        link.below.audit(.repair)
+        try link.run(using: &generator)
+        #expect(try province.reader.parkedCount() == 2)
+        #expect(link.below.audited?.unresolved == 0 && link.below.audited?.found == 0)
+        #expect(link.above.audited == nil || link.above.audited?.unresolved == 0)
+    }
+
+    @Test("one dot with two contents, told to two parents, does not hold up what these have for each other")
+    func twoContents() throws {
+        var generator = SeededGenerator(seed: 4)
+        let (first, second) = (try TestStore("zj", replica: 41), try TestStore("zj", replica: 42))
+        try first.commit([announcement("zj", replica: 41)])
+        try second.commit([announcement("zj", replica: 42)])
+        var office = Office("hz.zj", replica: 11, announced: true)
+        let opened = try office.perform(
+            .open(OpenBody(title: "一", department: "SVC")), on: nil, as: "SVC", minute: 1)
+        let later = try office.perform(
+            .open(OpenBody(title: "二", department: "SVC")), on: nil, as: "SVC", minute: 2)
+        var other = opened
+        other[0].time = HybridTimestamp(rawValue: opened[0].time.rawValue + 1)
+        let link = StoreLink(second, first, role: .sibling)
+        try first.commit([announcement("hz.zj", replica: 11)])
+        try link.connectAndRun(using: &generator)
+        try first.commit(opened)
+        try second.commit(other + later)
+        for end in [link.below, link.above] { end.announceNews() }
+        try link.run(using: &generator)
+        #expect(link.below.closed == nil && link.above.closed == nil)
+        for (store, sound) in [(first, opened[0]), (second, other[0])] {
+            #expect(try store.reader.operation(sound.dot) == sound, "each keeps what it had")
+            #expect(try store.reader.operation(later[0].dot) == later[0])
+            #expect(try store.reader.parked().map(\.dot) == [sound.dot])
+        }
+        link.below.audit(.verify)
+        try link.run(using: &generator)
+        #expect(link.below.audited?.conflicting == 1)
+        // A release takes in what can be taken in, and leaves the other.
+        #expect(try first.writer.releaseParked(nil, now: 0).insertedCount == 0)
+        #expect(try first.reader.parkedCount() == 1)
+    }
+
+    @Test("two histories that waited for one announcement do not keep it out")
+    func twoContentsParked() throws {
+        let store = try TestStore("zj", replica: 41)
+        let child = BatchSource.peer(try store.meet(SiteCode(validated: "hz.zj"), replica: 77), .repair)
+        var office = Office("hz.zj", replica: 11, announced: true)
+        let opened = try office.perform(
+            .open(OpenBody(title: "一", department: "SVC")), on: nil, as: "SVC", minute: 1)
+        var other = opened
+        other[0].time = HybridTimestamp(rawValue: opened[0].time.rawValue + 1)
+        for operations in [opened, other] { try store.commit(operations, from: child) }
+        #expect(try store.reader.parkedCount() == 2)
+        try store.commit([announcement("hz.zj", replica: 11)], from: child)
+        #expect(try store.reader.operation(opened[0].dot) == opened[0])
+        #expect(try store.reader.parkedCount() == 1)
+    }
+
     @Test("a parent that knows others gets a child's first feed in order, not by comparing")
     func firstMeeting() throws {
         var generator = SeededGenerator(seed: 2)

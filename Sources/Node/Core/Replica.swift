@@ -150,12 +150,12 @@ package final class Replica {
     package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
         let result = try writer.commit(batches, now: now, deferringProjection: true)
         clock.observe(result.latest, wall: now)
-        if let own = batches.prefix(result.batchCount).lazy.flatMap(\.operations).filter({
-            $0.dot.replica == self.identity.replica
-        })
-        .map(\.dot.sequence).max() {
-            // Its own operations come back after a loss; the next one goes behind them.
-            lastSequence = max(lastSequence, own)
+        if batches.prefix(result.batchCount).contains(where: {
+            $0.operations.contains { $0.dot.replica == identity.replica }
+        }) {
+            // Its own operations come back after a loss; the next one goes behind those that were taken in. What was
+            // parked is somebody's word: no child is to say how far this node's stream goes.
+            lastSequence = max(lastSequence, try writer.lastSequence())
         }
         return ReplicaEffects(result)
     }

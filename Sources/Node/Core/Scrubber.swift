@@ -139,19 +139,22 @@ struct Scrubber: Sendable {
                 try node.reader.scrubEntities(after: from, limit: Self.entitiesMax)
             }
             findings.entityCount += found.rowCount
-            try await cure(found.wrong, into: &findings)
+            try await cure(found.wrong, trustingStates: true, into: &findings)
             guard let next = found.next else { break }
             number = next
             steps += 1
             try await step(next, steps)
         }
-        try await cure(try await access.run { try node.reader.entitiesMissingOperations() }, into: &findings)
+        let missing = try await access.run { try node.reader.entitiesMissingOperations() }
+        try await cure(missing, trustingStates: false, into: &findings)
     }
 
-    private func cure(_ entities: [EntityID], into findings: inout Findings) async throws {
+    private func cure(
+        _ entities: [EntityID], trustingStates: Bool, into findings: inout Findings
+    ) async throws {
         let now = node.clock.now()
         for id in entities {
-            let isCured = try await node.administer { try $0.refold(id, now: now) }
+            let isCured = try await node.administer { try $0.refold(id, now: now, trustsState: trustingStates) }
             if isCured { findings.cured.append(id) } else { findings.waiting.append(id) }
             logger.error(
                 isCured

@@ -76,6 +76,8 @@ package actor SyncNode {
         revocations.read(reader, logger)
         do {
             try replica.writer.catchUpProjection()
+            // Nobody tells a province that it has everything: what a process before this one owed is written now.
+            if isCaughtUp, replica.writtenSequence > 0 { _ = try replica.writeWaitingReceipts(now: clock.now()) }
         } catch {
             // What is there can still be read, and built anew.
             logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])

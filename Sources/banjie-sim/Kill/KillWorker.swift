@@ -170,7 +170,6 @@ struct KillWorker {
             guard let last = batch.hashes.last else { continue }
             Self.say(.holds(KillPeer.replica, range, last))
         }
-        // Mostly more comes before lists show it.
         if random.chance(percent: 40) { _ = try replica.writeProjection() }
         guard random.chance(percent: 10), let id = batches.first?.batch.operations.first?.entity, id.type == .ticket
         else { return }
