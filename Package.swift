@@ -240,4 +240,8 @@ if Context.environment["BANJIE_CORES"] != nil {
     ]
     package.products = []
     package.targets.removeAll { !cores.contains($0.name) }
+    for support in package.targets where support.name == "TestSupport" {
+        support.dependencies = ["Replication", "Tickets"]
+        support.exclude = ["Frame.swift", "RawClient.swift", "RawPeer.swift", "TestAuthority.swift"]
+    }
 }

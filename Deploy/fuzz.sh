@@ -34,9 +34,10 @@ fi
 [ -x "$fuzzer" ] || { echo "fuzz.sh: there is no $fuzzer; leave --no-build out" >&2; exit 1; }
 # The runtime's own handler of traps would end the process before libFuzzer can write the input down.
 export SWIFT_BACKTRACE=enable=no
+# No search for leaks, after each input or at the end: Swift keeps what it has made once, and the search takes nine tenths
+# of the time. What leaks again and again ends at the limit of memory.
+export ASAN_OPTIONS=detect_leaks=0
 
-# No search for leaks after each input: Swift keeps what it has made once, and the search takes nine tenths of the time.
-# What leaks again and again ends at the limit of memory.
 # What a target takes at most; a database has pages.
 longest() { case $1 in backup) echo 65536 ;; *) echo 16384 ;; esac; }
 

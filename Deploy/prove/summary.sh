@@ -17,7 +17,7 @@ summary() {
             printf "%-11s %-26s %14s %16s %12s  %s\n", part, $2, grouped($3), grouped($4), $5 == "" ? "" : grouped($5), state
         }'
     jq -rs '[.[] | select(.part == "coverage")] | last // empty
-        | "\ncoverage    " + (.regions | to_entries | map("\(.key) \(.value) %") | join(", ")) + " of regions (\(.revision))"' "$ledger"
+        | "\ncoverage    " + (.regions | to_entries | map("\(.key) \(.value) %") | join(", ")) + " of regions, aim \(.aim) % (\(.revision))"' "$ledger"
     jq -rs '[.[] | select(.result != "held")] | if length == 0 then "\nNothing that is promised was broken." else
         "\nBroken at the time:", (.[] | "  \(.at) \(.part) at \(.revision)") end' "$ledger"
 }

@@ -28,6 +28,22 @@ import Testing
         Dictionary(verdicts.map { ($0.subject, $0.state) }, uniquingKeysWith: { first, _ in first })
     }
 
+    @Test("what has ended is judged without the present time: a late step at once, totals once the customer was told")
+    func ended() throws {
+        var (branch, region, id, _) = try Self.dispatched()
+        #expect(endedVerdicts(branch.summary(id), Self.catalog).map(\.subject) == [.step(.dispatch)])
+        try region.perform(.accept, on: id, as: "NET", minute: 50)
+        try region.perform(.reply(text: "已修复", custody: nil), on: id, as: "NET", minute: 50_000)
+        Office.exchange(&branch, &region)
+        let late = endedVerdicts(branch.summary(id), Self.catalog)
+        #expect(late.allSatisfy { $0.ended != nil } && late.contains(where: \.isBreach))
+        #expect(!late.map(\.subject).contains(.ticket), "the customer was not told yet")
+        try branch.perform(
+            .feedback(text: "已告知", channel: "phone", score: 5), on: id, as: "SVC", minute: 50_010)
+        let told = endedVerdicts(branch.summary(id), Self.catalog)
+        #expect(told.map(\.subject).contains(.ticket) && told.count > late.count)
+    }
+
     @Test("a dispatch runs, is warned of at four fifths, and is overdue after its 15 minutes")
     func dispatch() throws {
         var branch = Office("xihu.hz.zj", replica: 1)
