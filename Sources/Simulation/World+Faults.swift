@@ -50,8 +50,13 @@ extension World {
         case .crash: office.crash = office.crash ?? random.pick(CrashPoint.allCases)
         case .restart:
             if office.replica != nil { restart(office, after: random.within(10...20_000)) } else { nothing() }
-        case .restore: if try !restore(office, &random) { nothing() }
-        case .rollback: if try !rollBack(office, &random) { nothing() }
+        case .restore:
+            // Those that have something to put back share the misfortune.
+            let kept = offices.filter { !$0.backups.isEmpty }
+            if try !restore(random.pick(kept) ?? office, &random) { nothing() }
+        case .rollback:
+            let kept = offices.filter { !$0.images.isEmpty }
+            if try !rollBack(random.pick(kept) ?? office, &random) { nothing() }
         case .clone: if try !clone(office, &random) { nothing() }
         case .lostDisk: if try !lose(office, &random) { nothing() }
         case .clockStep:

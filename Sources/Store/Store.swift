@@ -175,18 +175,20 @@ enum Meta {
     /// Which key of the disk the secrets are wrapped under.
     static let diskKey = "disk_key"
 
+    private static let valueOfKey = "SELECT value FROM meta WHERE key = ?"
+
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
-        try db.execute(
-            sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            arguments: [key, value])
+        try db.cachedStatement(
+            sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        ).execute(arguments: [key, value])
     }
 
     static func text(_ key: String, _ db: Database) throws -> String? {
-        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+        try String.fetchOne(db.cachedStatement(sql: valueOfKey), arguments: [key])
     }
 
     static func integer(_ key: String, _ db: Database) throws -> Int64? {
-        try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+        try Int64.fetchOne(db.cachedStatement(sql: valueOfKey), arguments: [key])
     }
 }
 
