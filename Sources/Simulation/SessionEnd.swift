@@ -21,6 +21,11 @@ final class SessionEnd {
     private(set) var hasDelivered = false
     /// The feed's last position when it was last told of news; the last that was sent.
     private var dueThrough: UInt64 = 0
+    /// The same when the last read of the live lane began.
+    private var dueAtRead: UInt64 = 0
+    /// Up to where a read of the live lane has found nothing: what the peer itself has brought is in the log and not in
+    /// its feed.
+    private var nothingThrough: UInt64 = 0
     private var sentThrough: UInt64 = 0
     /// Batches on their way.
     private var unacknowledgedCount = 0
@@ -283,6 +288,7 @@ final class SessionEnd {
         var question = question
         if case .readFeed(let lane, let cursor, let through, let bytesMax) = question {
             question = .readFeed(lane, after: cursor, through: through, bytesMax: min(bytesMax, world.batchBytes))
+            if lane == .live { dueAtRead = dueThrough }
         }
         work { [question] end, replica, id in
             guard !end.isOver else { return }
@@ -303,14 +309,20 @@ final class SessionEnd {
         world.planAnswer(office) { [self] in
             guard !isOver else { return }
             let effects = session.take(answer)
-            if case .batchRead(_, let part) = answer { checkReadOn(effects, part.batch) }
+            if case .batchRead(let lane, let part) = answer {
+                if lane == .live, part.batch == nil { nothingThrough = dueAtRead }
+                checkReadOn(effects, part.batch)
+            }
             try perform(effects)
         }
     }
 
     /// News that came while the feed was read are read next, as far as the window allows.
     private func checkReadOn(_ effects: [SyncSession.Effect], _ batch: OutgoingBatch?) {
-        let through = max(sentThrough, batch?.end.position ?? 0)
+        // Behind a large batch the window may be full.
+        let bytes = batch?.operations.reduce(0) { $0 + $1.approximateBytes } ?? 0
+        guard bytes < SyncLimits.backlogWindowBytesMin / 2 else { return }
+        let through = max(sentThrough, nothingThrough, batch?.end.position ?? 0)
         let isReading = effects.contains { if case .readFeed = $0 { true } else { false } }
         guard dueThrough > through, unacknowledgedCount == 0, !isReading, session.isEstablished else { return }
         world.fail(
