@@ -321,7 +321,7 @@ final class SessionEnd {
     private func checkReadOn(_ effects: [SyncSession.Effect], _ batch: OutgoingBatch?) {
         // Behind a large batch the window may be full.
         let bytes = batch?.operations.reduce(0) { $0 + $1.approximateBytes } ?? 0
-        guard bytes < SyncLimits.backlogWindowBytesMin / 2 else { return }
+        guard bytes < SyncLimits.backlogWindowBytesMin / 4 else { return }
         let through = max(sentThrough, nothingThrough, batch?.end.position ?? 0)
         let isReading = effects.contains { if case .readFeed = $0 { true } else { false } }
         guard dueThrough > through, unacknowledgedCount == 0, !isReading, session.isEstablished else { return }
