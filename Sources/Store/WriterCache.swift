@@ -95,7 +95,7 @@ final class WriterCache {
         hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
         hasDiscarded = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM discarded)") ?? false
         hasRevocations = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM revocation)") ?? false
-        lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        lastArrival = try OperationRow.lastArrival(db)
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
         projectionCursor = try Meta.integer(Meta.projectionCursor, db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
