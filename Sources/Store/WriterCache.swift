@@ -81,6 +81,8 @@ final class WriterCache {
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    /// For the chains; looking SHA-256 up costs as much as a dozen links.
+    var hasher = ContentHasher()
     /// Memory that states are encoded in.
     var scratch: [UInt8] = []
     var works = WorkingSet()
