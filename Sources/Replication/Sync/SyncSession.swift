@@ -381,7 +381,7 @@ package struct SyncSession: ~Copyable {
         switch phase {
         case .established: return wish(purpose)
         case .idle, .awaitingHello, .meeting:
-            auditWish = purpose
+            remember(purpose)
             return []
         case .searching, .closed: return []
         }
@@ -612,19 +612,24 @@ package struct SyncSession: ~Copyable {
     // MARK: Auditing
 
     private mutating func wish(_ purpose: RangeAudit.Purpose) -> [Effect] {
-        guard audit == nil else {
-            // One that repairs is not held back by one that does not.
-            if purpose == .repair, audit?.purpose != .repair { auditWish = .repair }
+        if let running = audit?.purpose {
+            // One that repairs finds all that another would; one that heals compares nothing.
+            if running == .heal || (running == .verify && purpose == .repair) { remember(purpose) }
             return []
         }
         guard !waitsForBacklog() else {
-            if auditWish != .repair { auditWish = purpose }
+            remember(purpose)
             return []
         }
         auditDeadline = nil
         if purpose == .repair || auditWish == purpose { auditWish = nil }
         audit = RangeAudit(purpose)
         return [.notice(.auditStarted)] + perform { $0.start() }
+    }
+
+    /// One that repairs is not forgotten over one that does not.
+    private mutating func remember(_ purpose: RangeAudit.Purpose) {
+        if auditWish != .repair { auditWish = purpose }
     }
 
     private mutating func releaseWish() -> [Effect] {
