@@ -31,7 +31,7 @@ struct SendingLanes: Sendable {
         var end: FeedCursor
         var bytes: Int
         var sentAt: Int64
-        var isForAudit = false
+        var isForAudit: Bool
     }
 
     private let feed: ReplicaID
