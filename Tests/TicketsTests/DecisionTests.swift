@@ -154,26 +154,6 @@ import Tickets
         #expect(scene.branch.summary(scene.id).chases.count == 2)
     }
 
-    @Test("every refusal says in both languages what is wrong and what to do")
-    func texts() {
-        let site = SiteCode(validated: "hz.zj")
-        let all: [Refusal] = [
-            .missing(.title), .tooLong(.title, count: 1, countMax: 0), .operationTooLarge(bytes: 1, bytesMax: 0),
-            .wrongValue(.title), .noSuchTicket, .alreadyOpened, .notHolder(site: site, department: "NET"),
-            .custodyMoved(site: site, department: "NET"), .transferToSelf, .nothingToReturn, .locked(arbiter: site),
-            .alreadyAccepted(person: "甲"), .closed, .notClosed, .closeNeedsReason, .noSuchChase, .alreadyAnswered,
-            .noSuchContest, .notCandidate, .alreadySettled, .levelTooLow(needed: site), .frozen, .sameTicket,
-            .notJoined, .noSuchTag, .nothingToUndo,
-        ]
-        for refusal in all {
-            // Two sentences at least: the fault, then the next step.
-            let chinese = refusal.text(.chinese).split { "。；".contains($0) }
-            let english = refusal.text(.english).split { ".,;".contains($0) }
-            #expect(chinese.count + refusal.text(.chinese).filter { $0 == "，" }.count >= 2, "\(refusal)")
-            #expect(english.count >= 2, "\(refusal)")
-        }
-    }
-
     @Test("a ticket's number reads back in any case and spacing, and tells a slip of the tongue")
     func numbers() throws {
         let site = try #require(SiteCode("xihu.hz.zj"))
@@ -190,6 +170,11 @@ import Tickets
             characters[index] = right
         }
         #expect(TicketNumber.parse("XIHU") == nil && TicketNumber.parse("") == nil)
+        // Heard with a sign that no number has, and with a wrong check character.
+        let compact = number.filter { $0 != "-" }
+        #expect(TicketNumber.parse(compact.dropLast() + "#") == nil)
+        #expect(TicketNumber.parse(String(compact.dropLast()) + (number.hasSuffix("K") ? "L" : "K")) == nil)
+        #expect(TicketNumber.parse("#" + compact.dropFirst()) == nil)
     }
 
     @Test("the standard catalog reads back from its JSON, and a useless one is refused")
