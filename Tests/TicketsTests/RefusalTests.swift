@@ -106,6 +106,25 @@ import Tickets
         }
     }
 
+    @Test("a tag that nobody could set here is taken off all the same")
+    func foreignTag() throws {
+        var scene = try Scene()
+        for (sequence, tag) in [(UInt64(1), " "), (2, Self.long)] {
+            let body = Body.tag(TagBody(tag: tag))
+            scene.branch.receive([
+                Operation(
+                    dot: Dot(ReplicaID(0x50), sequence), entity: scene.id, previous: sequence - 1,
+                    seen: VersionVector(),
+                    time: .zero, author: scene.region.author("SVC"), scope: [], kind: body.kind.operationKind,
+                    body: body.encoded())
+            ])
+        }
+        for tag in scene.branch.summary(scene.id).tags {
+            try scene.branch.perform(.untag(tag), on: scene.id, as: "SVC", minute: 2)
+        }
+        #expect(scene.branch.summary(scene.id).tags.isEmpty)
+    }
+
     @Test("a settlement needs a reason")
     func settling() throws {
         var scene = try Scene()
