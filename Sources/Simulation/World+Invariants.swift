@@ -25,6 +25,9 @@ extension World {
             }
             try checkPrefixes(office, replica)
             if rebuilding { try compareWithRebuilt(office, replica) }
+        } catch  where office.isDiskFull && DiskFailure.isOne(error) {
+            // What is behind cannot be written before it is looked at: the next look sees it.
+            counts.diskFailures += 1
         } catch {
             fail(.unexpected, office, "a look at the store: \(error)")
         }

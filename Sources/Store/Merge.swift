@@ -136,8 +136,10 @@ struct Merge: ~Copyable {
         if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }
 
+    /// - Parameter wasParked: who has brought it may have been put back to an earlier state since.
     private mutating func append(
-        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?,
+        wasParked: Bool = false
     ) throws {
         let replica = try cache.replica(operation.dot.replica)
         do {
@@ -158,7 +160,8 @@ struct Merge: ~Copyable {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
-        try takeIn(operation, hash: hash, reading: reading, replica: replica, source: source)
+        try takeIn(
+            operation, hash: hash, reading: reading, replica: replica, source: source, wasParked: wasParked)
     }
 
     /// Whether an incarnation is neither this store's present one nor that of the peer who sends.
@@ -169,14 +172,14 @@ struct Merge: ~Copyable {
 
     private mutating func takeIn(
         _ operation: Operation, hash: ContentHash, reading: OperationReading, replica: WriterCache.ReplicaEntry,
-        source: WriterCache.PeerEntry?
+        source: WriterCache.PeerEntry?, wasParked: Bool
     ) throws {
         let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
         if cache.hasParked { try forgetParked(operation.dot, hash) }
         apply(
             operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
         if let key = reading.sealedUnder { try noteUse(of: key, in: work, source: source) }
-        try feed(operation, arrival: arrival, work: work, source: source)
+        try feed(operation, arrival: arrival, work: work, source: source, wasParked: wasParked)
         let isAbout =
             operation.kind == Kind.proposeErasure.operationKind || operation.kind == Kind.confirmErasure.operationKind
         if isAbout, !replica.isVoid(operation.dot.sequence, hash) {
@@ -294,7 +297,7 @@ struct Merge: ~Copyable {
 
     /// Appends an operation that has been applied to the feeds of those children that take part.
     private mutating func feed(
-        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
+        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?, wasParked: Bool
     ) throws {
         guard !cache.children.isEmpty else { return }
         if !Scope.isForEveryone(operation.entity), work.ticket.siteCount != work.siteCount {
@@ -310,7 +313,7 @@ struct Merge: ~Copyable {
                 try appendHistory(of: work, to: child, before: arrival)
             }
         }
-        for (index, child) in cache.children.enumerated() where child !== source {
+        for (index, child) in cache.children.enumerated() where wasParked || child !== source {
             guard
                 Scope.isForEveryone(operation.entity) || work.members.contains(index)
                     || PlantedBug.childGetsEverything.isActive
@@ -470,7 +473,7 @@ extension Merge {
             }
             try takeIn(
                 entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), replica: replica,
-                source: cache.peers[entry.source])
+                source: cache.peers[entry.source], wasParked: true)
         }
     }
 
@@ -485,7 +488,8 @@ extension Merge {
             let source = cache.peers[entry.source]
             do {
                 try append(
-                    entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
+                    entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source,
+                    wasParked: true)
             } catch StoreError.conflictingHistory(_, let stored, _) {
                 // Two histories have waited for one announcement: the other must not keep it from being taken in.
                 try park(
