@@ -174,12 +174,14 @@ struct Merge: ~Copyable {
         _ operation: Operation, hash: ContentHash, reading: OperationReading, replica: WriterCache.ReplicaEntry,
         source: WriterCache.PeerEntry?, wasParked: Bool
     ) throws {
-        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
+        // Of what was parked nobody is known to hold it any more: it goes to everyone, as if it were written here.
+        let holder = wasParked ? nil : source
+        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: holder)
         if cache.hasParked { try forgetParked(operation.dot, hash) }
         apply(
             operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
         if let key = reading.sealedUnder { try noteUse(of: key, in: work, source: source) }
-        try feed(operation, arrival: arrival, work: work, source: source, wasParked: wasParked)
+        try feed(operation, arrival: arrival, work: work, source: holder)
         let isAbout =
             operation.kind == Kind.proposeErasure.operationKind || operation.kind == Kind.confirmErasure.operationKind
         if isAbout, !replica.isVoid(operation.dot.sequence, hash) {
@@ -297,7 +299,7 @@ struct Merge: ~Copyable {
 
     /// Appends an operation that has been applied to the feeds of those children that take part.
     private mutating func feed(
-        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?, wasParked: Bool
+        _ operation: Operation, arrival: Int64, work: Work, source: WriterCache.PeerEntry?
     ) throws {
         guard !cache.children.isEmpty else { return }
         if !Scope.isForEveryone(operation.entity), work.ticket.siteCount != work.siteCount {
@@ -313,7 +315,7 @@ struct Merge: ~Copyable {
                 try appendHistory(of: work, to: child, before: arrival)
             }
         }
-        for (index, child) in cache.children.enumerated() where wasParked || child !== source {
+        for (index, child) in cache.children.enumerated() where child !== source {
             guard
                 Scope.isForEveryone(operation.entity) || work.members.contains(index)
                     || PlantedBug.childGetsEverything.isActive
