@@ -5,18 +5,22 @@ internal import Tickets
 /// What is shown of a ticket, derived a second time from its operations, without anything that the program derives it
 /// with. Source: Protocols/tickets.md §2, §4.
 enum ModelCheck {
+    /// - Parameter forked: incarnations that two disks may have written under.
     /// - Returns: what differs; nil if nothing does.
-    static func difference(_ ticket: Ticket, _ reader: StoreReader, _ void: VoidModel) throws -> String? {
+    static func difference(
+        _ ticket: Ticket, _ reader: StoreReader, _ void: VoidModel, forked: Set<ReplicaID>
+    ) throws -> String? {
         var operations: [Operation] = []
-        for dot in ticket.operations {
-            guard let operation = try reader.operation(dot) else { return "\(dot) is in the state and not in the log" }
+        let dots = Array(ticket.operations)
+        for (dot, operation) in zip(dots, try reader.operations(dots)) {
+            guard let operation else { return "\(dot) is in the state and not in the log" }
             let isVoid = void.contains(dot)
             if ticket.isVoid(dot) != isVoid { return "\(dot) is \(isVoid ? "void and counts" : "taken for void")" }
             if !isVoid { operations.append(operation) }
         }
         let summary = ticket.summary()
         return writes(operations, summary) ?? status(operations, summary) ?? tags(operations, summary)
-            ?? receipts(operations)
+            ?? receipts(operations, forked)
     }
 
     /// A write stands until another write of the field has seen it.
@@ -47,10 +51,10 @@ enum ModelCheck {
         return "it is shown as \(summary.status)"
     }
 
-    /// A node writes one receipt for a transfer or chase.
-    private static func receipts(_ operations: [Operation]) -> String? {
+    /// A node writes one receipt for a transfer or chase; each of two disks under one incarnation writes its own.
+    private static func receipts(_ operations: [Operation], _ forked: Set<ReplicaID>) -> String? {
         var known: Set<[Dot]> = []
-        for operation in operations {
+        for operation in operations where !forked.contains(operation.dot.replica) {
             guard case .delivered(let body)? = try? Body(decoding: operation) else { continue }
             let isNew = known.insert([body.target, Dot(operation.dot.replica, 0)]).inserted
             if !isNew { return "\(operation.dot) is a second receipt of one node for \(body.target)" }

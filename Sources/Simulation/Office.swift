@@ -42,6 +42,8 @@ final class Office {
     var clockOffset: Int64 = 0
     var latestWall: Int64 = 0
     var asleepUntil: Int64 = 0
+    /// When it believes a child again that it has lost the end of its history; until then their sessions end.
+    var believesAt: Int64 = 0
     /// At the next commit.
     var crash: CrashPoint?
     /// The bit of an operation that goes out next flips.

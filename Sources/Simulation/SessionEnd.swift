@@ -38,7 +38,7 @@ final class SessionEnd {
     /// Of each batch that has come: what has to be durable when it is acknowledged.
     private var promised: [Promise] = []
     /// A batch was left aside for want of room: none of this session is taken any more.
-    private var isLeavingAside = false
+    private(set) var isLeavingAside = false
     /// What it has sent, if somebody listens.
     private var recording: [[UInt8]] = []
     private static let recordedMax = 64

@@ -80,7 +80,8 @@ package enum Simulation {
                     hasAudited = true
                     try world.auditOmitted()
                 }
-                if world.now - healedAt > restMillisecondsMax || world.steps - first > restStepsMax {
+                let since = world.offices.map(\.believesAt).reduce(healedAt, max)
+                if world.now - since > restMillisecondsMax || world.steps - first > restStepsMax {
                     world.fail(.convergence, nil, "\(world.now - healedAt) ms after healing: \(unrest)")
                     break
                 }

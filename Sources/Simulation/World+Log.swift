@@ -52,6 +52,8 @@ extension World {
         guard !isFresh else { return }
         trace.mix(row.hash)
         if row.source == 0 {
+            // What was parked is of somebody else.
+            guard dot.replica == replica.identity.replica else { return }
             checkClock(of: operation, office)
         } else if !isReleasing, let peer = try replica.reader.peer(PeerID(row.source)), peer.role == .child,
             !operation.author.site.isWithin(peer.site)

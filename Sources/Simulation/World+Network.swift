@@ -79,7 +79,7 @@ extension World {
         }
         guard let dialer = office.dialers.first(where: { $0.end === end }) else { return }
         dialer.end = nil
-        if isHealed {
+        if isHealed, end.connection.peer(of: end).believesAt < now {
             dialer.endedCount += 1
             if dialer.endedCount > Self.endedMax {
                 fail(.convergence, office, "its sessions with the \(dialer.role) end again and again: \(reason)")

@@ -230,12 +230,15 @@ extension World {
         guard forked.contains(id) || shortened.contains(id) || replayed.contains(id) else {
             return fail(.unexpected, office, "a sound store is told that it is not: \(reason.rawValue)")
         }
-        let isPrepared = try replica.prepareRecovery(
-            reason, common: common, onWordOf: role, now: wall(of: office))
+        let wait = try replica.prepareRecovery(reason, common: common, onWordOf: role, now: wall(of: office))
         say(
             office,
-            "is told of another history: \(reason.rawValue), common \(common.map { "\($0)" } ?? "-"), \(isPrepared)")
-        guard isPrepared else { return }
+            "is told of another history: \(reason.rawValue), common \(common.map { "\($0)" } ?? "-"), waits \(wait ?? 0) ms"
+        )
+        if let wait {
+            office.believesAt = now + wait
+            return
+        }
         counts.recoveries += 1
         let process = office.process
         plan(after: 10, .boot, office) { [self] in

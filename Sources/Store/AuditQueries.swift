@@ -178,7 +178,8 @@ struct AuditScan {
 
     private func operations(of entity: EntityID) throws -> [EntityOperations.Entry] {
         guard try scope?.contains(entity) ?? true else { return [] }
-        let find = try BoundStatement(db, "SELECT state FROM entity WHERE type = ?1 AND high = ?2 AND low = ?3")
+        let find = try BoundStatement(
+            db, "SELECT state FROM entity WHERE type = ?1 AND high = ?2 AND low = ?3", isHeld: true)
         find.bind(entity)
         guard try find.step() else { return [] }
         defer { find.reset() }

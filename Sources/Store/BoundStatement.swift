@@ -160,6 +160,16 @@ final class BoundStatement {
         Array(blob(column))
     }
 
+    /// The row's columns as bytes that are equal if and only if the columns are.
+    func appendRow(to bytes: inout [UInt8]) {
+        for column in 0..<sqlite3_column_count(pointer) {
+            bytes.append(UInt8(truncatingIfNeeded: sqlite3_column_type(pointer, column)))
+            let value = blob(column)
+            withUnsafeBytes(of: value.count) { bytes.append(contentsOf: $0) }
+            bytes.append(contentsOf: value)
+        }
+    }
+
     private func error(_ code: Int32) -> DatabaseError {
         DatabaseError(
             resultCode: ResultCode(rawValue: code), message: String(cString: sqlite3_errmsg(connection)),

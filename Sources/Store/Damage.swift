@@ -18,7 +18,7 @@ extension StoreReader {
     package func damaged() throws -> [DamagedOperation] {
         try read { db in
             let rows = try BoundStatement(
-                db, "SELECT arrival, replica, sequence, hash, found FROM damaged ORDER BY arrival")
+                db, "SELECT arrival, replica, sequence, hash, found FROM damaged ORDER BY arrival", isHeld: true)
             var result: [DamagedOperation] = []
             while try rows.step() {
                 result.append(

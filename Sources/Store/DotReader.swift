@@ -1,7 +1,8 @@
 internal import GRDB
 internal import Replication
 
-/// Operations of the log by their dots. Verifies nothing.
+/// Operations of the log by their dots. Verifies nothing. Only one of them at a time on a connection, which keeps the
+/// statement.
 struct DotReader {
     private let rows: BoundStatement
     private let table: InternTable
@@ -12,7 +13,7 @@ struct DotReader {
             """
             SELECT \(OperationRow.columns) FROM operation o
             WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence = ?2
-            """)
+            """, isHeld: true)
         table = try InternTable(db)
     }
 

@@ -16,7 +16,7 @@ package struct FeedSpan: Hashable, Sendable {
 extension StoreReader {
     /// Operations that wait for what justifies them.
     package func parkedCount() throws -> Int {
-        try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM parked") ?? 0 }
+        try read { Int(try BoundStatement.integer($0, "SELECT count(*) FROM parked")) }
     }
 
     package func unacknowledged(by id: PeerID) throws -> FeedSpan {

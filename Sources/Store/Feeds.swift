@@ -227,7 +227,7 @@ final class ScopeCheck {
             """
             SELECT 1 FROM member m JOIN entity e ON e.id = m.entity
             WHERE e.type = ?1 AND e.high = ?2 AND e.low = ?3 AND m.site = ?4
-            """)
+            """, isHeld: true)
     }
 
     func contains(_ entity: EntityID) throws -> Bool {

@@ -135,8 +135,10 @@ struct Merge: ~Copyable {
         if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }
 
+    /// - Parameter wasParked: who has brought it may have been put back to an earlier state since.
     private mutating func append(
-        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?
+        _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?,
+        wasParked: Bool = false
     ) throws {
         let replica = try cache.replica(operation.dot.replica)
         do {
@@ -157,7 +159,8 @@ struct Merge: ~Copyable {
             try park(operation, hash: hash, source: source, reason: reason)
             return
         }
-        try takeIn(operation, hash: hash, reading: reading, replica: replica, source: source)
+        try takeIn(
+            operation, hash: hash, reading: reading, replica: replica, source: source, wasParked: wasParked)
     }
 
     /// Whether an incarnation is neither this store's present one nor that of the peer who sends.
@@ -168,14 +171,16 @@ struct Merge: ~Copyable {
 
     private mutating func takeIn(
         _ operation: Operation, hash: ContentHash, reading: OperationReading, replica: WriterCache.ReplicaEntry,
-        source: WriterCache.PeerEntry?
+        source: WriterCache.PeerEntry?, wasParked: Bool
     ) throws {
-        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: source)
+        // Of what was parked nobody is known to hold it any more: it goes to everyone, as if it were written here.
+        let holder = wasParked ? nil : source
+        let (work, arrival) = try insert(operation, hash: hash, replica: replica, source: holder)
         if cache.hasParked { try forgetParked(operation.dot, hash) }
         apply(
             operation, hash: hash, reading: reading, to: work, isVoid: replica.isVoid(operation.dot.sequence, hash))
         if let key = reading.sealedUnder { try noteUse(of: key, in: work, source: source) }
-        try feed(operation, arrival: arrival, work: work, source: source)
+        try feed(operation, arrival: arrival, work: work, source: holder)
         let isAbout =
             operation.kind == Kind.proposeErasure.operationKind || operation.kind == Kind.confirmErasure.operationKind
         if isAbout, !replica.isVoid(operation.dot.sequence, hash) {
@@ -469,7 +474,7 @@ extension Merge {
             }
             try takeIn(
                 entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), replica: replica,
-                source: cache.peers[entry.source])
+                source: cache.peers[entry.source], wasParked: true)
         }
     }
 
@@ -484,7 +489,8 @@ extension Merge {
             let source = cache.peers[entry.source]
             do {
                 try append(
-                    entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source)
+                    entry.operation, hash: entry.hash, reading: OperationReading(entry.operation), source: source,
+                    wasParked: true)
             } catch StoreError.conflictingHistory(_, let stored, _) {
                 // Two histories have waited for one announcement: the other must not keep it from being taken in.
                 try park(

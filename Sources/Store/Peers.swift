@@ -166,7 +166,7 @@ extension StoreReader {
             SELECT sequence, hash FROM operation
             WHERE replica = (SELECT id FROM replica WHERE replica = ?1) AND sequence <= ?2
             ORDER BY sequence DESC LIMIT 1
-            """)
+            """, isHeld: true)
         row.bind(1, replica.rawValue)
         row.bind(2, min(sequence, UInt64(Int64.max)))
         guard try row.step() else { return nil }

@@ -42,7 +42,7 @@ enum Schema {
         ) STRICT;
 
         -- Every operation, in order of local arrival. `envelope` packs previous, seen, scope, critical, extensions.
-        -- `source` is the peer it came from, 0 for this node's own.
+        -- `source` is the peer it came from, 0 for this node's own and for what was parked.
         CREATE TABLE operation (
             arrival INTEGER PRIMARY KEY,
             replica INTEGER NOT NULL,

@@ -241,7 +241,20 @@ package final class StoreReader: Sendable {
         names.withLock { $0 = used }
     }
 
+    /// One snapshot for all that the body reads. As `DatabasePool.read` does, but the connection keeps the statements that
+    /// begin and end it: preparing them costs as much as a short read.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        try pool.read(body)
+        try pool.unsafeRead { db in
+            try BoundStatement(db, "BEGIN DEFERRED TRANSACTION", isHeld: true).run()
+            defer {
+                // Nothing was written: it ends either way.
+                do {
+                    try BoundStatement(db, "COMMIT TRANSACTION", isHeld: true).run()
+                } catch {
+                    try? BoundStatement(db, "ROLLBACK TRANSACTION", isHeld: true).run()
+                }
+            }
+            return try body(db)
+        }
     }
 }

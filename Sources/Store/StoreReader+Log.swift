@@ -7,7 +7,8 @@ extension StoreReader {
     package func operations(after arrival: Int64, limit: Int) throws -> [StoredOperation] {
         try read { db in
             let rows = try BoundStatement(
-                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")
+                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2",
+                isHeld: true)
             rows.bind(1, arrival)
             rows.bind(2, limit)
             let table = try InternTable(db)

@@ -82,6 +82,14 @@ extension StoreReader {
         try read { db in try DotReader(db).operation(dot)?.operation }
     }
 
+    /// - Returns: for each dot its operation; nil where there is none.
+    package func operations(_ dots: [Dot]) throws -> [Operation?] {
+        try read { db in
+            let rows = try DotReader(db)
+            return try dots.map { try rows.operation($0)?.operation }
+        }
+    }
+
     /// The CRDT state alone; nil if nothing of the entity has arrived.
     package func state(of id: EntityID) throws -> Ticket? {
         try read { db in try Self.entity(id, db)?.ticket }
@@ -303,11 +311,26 @@ enum TitleText {
 }
 
 extension StoreReader {
+    private static let projectionTables = ["entity", "ticket", "twin", "rollup"]
+
+    /// What `projectionForTests` shows, for comparing: bytes cost less to make.
+    package func projectionBytesForTests() throws -> [UInt8] {
+        try read { db in
+            var bytes: [UInt8] = []
+            for table in Self.projectionTables {
+                let rows = try BoundStatement(db, "SELECT * FROM \(table) ORDER BY 1, 2")
+                while try rows.step() { rows.appendRow(to: &bytes) }
+                bytes.append(.max)
+            }
+            return bytes
+        }
+    }
+
     /// Rows of the projection as text, for comparing a grown one with a rebuilt one. Costs all of it.
     package func projectionForTests() throws -> String {
         try read { db in
             var text = ""
-            for table in ["entity", "ticket", "twin", "rollup"] {
+            for table in Self.projectionTables {
                 let rows = try Row.fetchAll(db, sql: "SELECT * FROM \(table) ORDER BY 1, 2")
                 text += table + "\n"
                 for row in rows {

@@ -13,7 +13,7 @@ struct RunCommand: ParsableCommand {
     @Option(help: "The seed. 种子") var seed: UInt64 = 1
     @Option(help: "Seeds A..<B instead of one. 种子范围") var seeds: String?
     @Option(help: "Begins no further seed after so many minutes. 时限（分钟）") var minutes: Double?
-    @Option(help: "Seeds at once. 并行数") var jobs = 1
+    @Option(help: "Seeds at once, each in a process of its own. 并行数") var jobs = 1
     @Option(help: "Events until everything is healed. 步数") var steps = 5_000
     @Option(help: "Nodes, 2 to 31; drawn from the seed if not given. 节点数") var nodes: Int?
     @Option(help: "Faults, separated by commas; `all`, `none`; drawn from the seed if not given. 故障") var faults:
@@ -25,6 +25,7 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "A line of JSON for each seed. 每个种子一行 JSON") var json = false
     @Flag(help: "Say what happens. 打印过程") var log = false
     @Flag(inversion: .prefixedNo, help: "Make a failing run smaller. 缩小失败的运行") var shrink = true
+    @Flag(help: .hidden) var quiet = false
 
     #if PLANTED_BUGS
         @Option(help: "Put this fault into the program. 植入的缺陷") var plant: String?
@@ -38,7 +39,9 @@ struct RunCommand: ParsableCommand {
         let outcome = Outcome(seeds: try range(), deadline: minutes.map { Date().addingTimeInterval($0 * 60) })
         DispatchQueue.concurrentPerform(iterations: jobs) { _ in
             do {
-                while let seed = outcome.next() { try run(seed, outcome) }
+                while let seed = outcome.next() {
+                    if jobs > 1 { try runApart(seed, outcome) } else { try run(seed, outcome) }
+                }
             } catch {
                 outcome.stop(with: error)
             }
@@ -48,19 +51,48 @@ struct RunCommand: ParsableCommand {
 
     private func run(_ seed: UInt64, _ outcome: Outcome) throws {
         let configuration = try drawn(seed)
-        let isShowing = !json && !log && jobs == 1
+        let isShowing = !json && !log && !quiet
         let report = try planting {
             try Simulation.run(
                 configuration, folder: folder,
                 progress: { steps in
                     if isShowing { FileHandle.standardError.write(Data("\r\(seed): \(steps) ".utf8)) }
-                }, log: log ? { note($0) } : nil)
+                }, log: log ? { SimulatorOutput.note($0) } : nil)
         }
-        try outcome.write { try write(report) }
+        try write(report)
         guard report.violation != nil else { return }
         outcome.noteViolation()
-        let small = shrink ? try planting { try Shrinker.shrink(report, folder: folder) { note($0) } } : report
-        note("banjie-sim \(small.configuration.arguments) --no-shrink")
+        let small =
+            shrink ? try planting { try Shrinker.shrink(report, folder: folder) { SimulatorOutput.note($0) } } : report
+        SimulatorOutput.note("banjie-sim \(small.configuration.arguments) --no-shrink")
+    }
+
+    private func runApart(_ seed: UInt64, _ outcome: Outcome) throws {
+        let configuration = try drawn(seed)
+        let (output, end) = try SeedProcess.run(configuration.arguments.components(separatedBy: " ") + sharedArguments)
+        outcome.write {
+            FileHandle.standardOutput.write(output)
+            switch end {
+            case .sound: break
+            case .violated: outcome.noteViolation()
+            case .failed(let reason):
+                outcome.noteViolation()
+                SimulatorOutput.note("seed \(seed) has ended with \(reason)\nbanjie-sim \(configuration.arguments)")
+            }
+        }
+    }
+
+    /// What every seed's process is told besides its configuration.
+    private var sharedArguments: [String] {
+        var arguments = ["--quiet"]
+        if json { arguments.append("--json") }
+        if log { arguments.append("--log") }
+        if !shrink { arguments.append("--no-shrink") }
+        if let folder { arguments += ["--folder", folder] }
+        #if PLANTED_BUGS
+            if let plant { arguments += ["--plant", plant] }
+        #endif
+        return arguments
     }
 
     private func planting<Value>(_ body: () throws -> Value) throws -> Value {
@@ -108,17 +140,11 @@ struct RunCommand: ParsableCommand {
         return configuration
     }
 
-    private func note(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
-    }
-
     private func write(_ report: SimulationReport) throws {
         // Also into a file as it comes.
         defer { fflush(nil) }
         guard !json else {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .sortedKeys
-            return print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            return try SimulatorOutput.line(report)
         }
         let rate = Int(Double(report.steps) / max(report.seconds, 0.001))
         let faults = report.configuration.faults.map(\.rawValue).joined(separator: ",")
@@ -166,8 +192,9 @@ private final class Outcome: Sendable {
         }
     }
 
-    func write(_ body: () throws -> Void) throws {
-        try output.withLock { _ in try body() }
+    /// One seed's words after the other's.
+    func write(_ body: () -> Void) {
+        output.withLock { _ in body() }
     }
 
     func noteViolation() { state.withLock { $0.hasViolation = true } }

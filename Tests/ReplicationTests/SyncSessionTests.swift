@@ -166,10 +166,13 @@ extension [SyncSession.Effect] {
         return session
     }
 
-    static func batch(_ start: Int, _ end: Int, of feed: MemoryFeed = theirs, lane: Lane = .backlog) -> ReceivedBatch {
+    /// - Parameter origin: where the live lane began.
+    static func batch(
+        _ start: Int, _ end: Int, of feed: MemoryFeed = theirs, lane: Lane = .backlog, from origin: Int = 6
+    ) -> ReceivedBatch {
         var hasher = ContentHasher()
         let operations = Array(feed.operations[start..<end])
-        let origin = lane == .live ? 6 : 0
+        let origin = lane == .live ? origin : 0
         return ReceivedBatch(
             lane: lane, start: feed.cursor(at: start, from: min(origin, start)),
             end: feed.cursor(at: end, from: min(origin, start)), operations: operations,
@@ -368,6 +371,22 @@ extension [SyncSession.Effect] {
         #expect(effects.words == ["received 2", "remaining 0"])
         let back = session.handle(.rebase(FeedCursor(feed: Self.theirs.name, position: 1)), now: Self.at(2))
         #expect(back.words == ["bye cursorMismatch", "close cursorMismatch"])
+    }
+
+    @Test("news of a feed that has begun anew are taken before the rebase that says so")
+    func newsBeforeRebase() {
+        var session = Self.established(
+            received: FeedProgress(
+                cursor: FeedCursor(feed: Self.theirs.name, position: 40, digest: SetDigest(count: 40, sum: .zero)),
+                intervals: [FeedInterval(start: 45, end: 50, digest: SetDigest(count: 5, sum: .zero))]))
+        let live = session.handle(.batch(Self.batch(2, 4, lane: .live)), now: Self.at(2))
+        #expect(live.words == ["apply live 2–4"])
+        guard case .apply(_, .live(let intervals))? = live.first else { return #expect(Bool(false)) }
+        #expect(intervals.map(\.start) == [2] && intervals.map(\.end) == [4])
+        let place = FeedCursor(feed: Self.theirs.name, position: 2, digest: SetDigest(count: 9, sum: .zero))
+        #expect(session.handle(.rebase(place), now: Self.at(2)).words == ["received 4", "remaining 0"])
+        let next = session.handle(.batch(Self.batch(4, 5, lane: .live, from: 2)), now: Self.at(2))
+        #expect(next.words == ["apply live 4–5"])
     }
 
     @Test("a rebase moves a cursor of this session forward only")

@@ -218,6 +218,24 @@ import Tickets
         #expect(try store.reader.parkedCount() == 1)
     }
 
+    @Test("what was parked is fed to the child that brought it too: it may have been put back since")
+    func parkedComesBack() throws {
+        let store = try TestStore("zj", replica: 41)
+        let site = SiteCode(validated: "hz.zj")
+        let child = try store.meet(site, replica: 77)
+        let own = announcement("zj", replica: 42)
+        try store.commit([own], from: .peer(child, .repair))
+        #expect(try store.reader.parkedCount() == 1, "a child speaks for its own subtree only")
+        let (again, _) = try store.writer.meet(
+            SyncMessage.Hello(
+                version: 1, site: site, replica: ReplicaID(78), wallMilliseconds: 0, run: 1, follows: ReplicaID(77)),
+            role: .child, now: Office.start)
+        let cursor = FeedCursor(feed: ReplicaID(41), position: 1)
+        #expect(try store.reader.nextBatch(for: again, after: cursor).batch == nil)
+        #expect(try store.writer.releaseParked(nil, now: 0).insertedCount == 1)
+        #expect(try store.reader.nextBatch(for: again, after: cursor).batch?.operations == [own])
+    }
+
     @Test("a parent that knows others gets a child's first feed in order, not by comparing")
     func firstMeeting() throws {
         var generator = SeededGenerator(seed: 2)

@@ -55,25 +55,25 @@ package struct Frame: Sendable, Equatable {
     package static let prioritized: UInt8 = 0x20
 
     package static func data(_ stream: UInt32, _ payload: [UInt8] = [], flags: UInt8 = 0) -> [UInt8] {
-        bytes(0, flags: flags, stream: stream, payload)
+        bytes(dataType, flags: flags, stream: stream, payload)
     }
     /// Fields of POST, https, / and the authority "a", in HPACK.
     package static let post: [UInt8] = [0x83, 0x87, 0x84, 0x41, 1, 0x61]
 
     package static func headers(_ stream: UInt32, _ block: [UInt8] = post, flags: UInt8 = endHeaders) -> [UInt8] {
-        bytes(1, flags: flags, stream: stream, block)
+        bytes(headersType, flags: flags, stream: stream, block)
     }
-    package static func priority(_ stream: UInt32) -> [UInt8] { bytes(2, stream: stream, [0, 0, 0, 0, 10]) }
-    package static func reset(_ stream: UInt32) -> [UInt8] { bytes(3, stream: stream, number(8)) }
-    package static func settings() -> [UInt8] { bytes(4) }
+    package static func priority(_ stream: UInt32) -> [UInt8] { bytes(priorityType, stream: stream, [0, 0, 0, 0, 10]) }
+    package static func reset(_ stream: UInt32) -> [UInt8] { bytes(resetType, stream: stream, number(8)) }
+    package static func settings() -> [UInt8] { bytes(settingsType) }
     package static func ping(isAnswer: Bool = false) -> [UInt8] {
-        bytes(6, flags: isAnswer ? 1 : 0, [0, 0, 0, 0, 0, 0, 0, 1])
+        bytes(pingType, flags: isAnswer ? 1 : 0, [0, 0, 0, 0, 0, 0, 0, 1])
     }
-    package static func goAway() -> [UInt8] { bytes(7, number(0) + number(0)) }
+    package static func goAway() -> [UInt8] { bytes(goAwayType, number(0) + number(0)) }
     package static func windowUpdate(_ stream: UInt32, by bytes: UInt32 = 1) -> [UInt8] {
-        Self.bytes(8, stream: stream, number(bytes))
+        Self.bytes(windowUpdateType, stream: stream, number(bytes))
     }
     package static func continuation(_ stream: UInt32, _ block: [UInt8] = [], flags: UInt8 = 0) -> [UInt8] {
-        bytes(9, flags: flags, stream: stream, block)
+        bytes(continuationType, flags: flags, stream: stream, block)
     }
 }

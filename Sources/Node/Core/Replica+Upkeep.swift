@@ -4,9 +4,6 @@ internal import Tickets
 
 // What a node does of itself: receipts, healing, the preparation of a new incarnation.
 extension Replica {
-    /// How often a child's word may make this node take a new incarnation.
-    static let recoveryMillisecondsMin: Int64 = 86_400_000
-
     /// Brings tickets and measures up to the log.
     package func writeProjection() throws -> ReplicaEffects {
         ReplicaEffects(try writer.writeProjection())
@@ -59,17 +56,15 @@ extension Replica {
         return healed
     }
 
-    /// A peer has proved that this store does not hold the end of its own history: it goes on under a new incarnation when
-    /// it is opened next.
-    /// - Returns: false if a child says so again, which is not believed.
+    /// A peer says that this store does not hold the end of its own history: it goes on under a new incarnation when it
+    /// is opened next.
+    /// - Returns: nil if it does; milliseconds until a child is believed again. Source: Protocols/sync.md §7.
     package func prepareRecovery(
         _ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole, now: Int64
-    ) throws -> Bool {
-        let record = try reader.incarnation()
-        guard role != .child || now - record.since > Self.recoveryMillisecondsMin || record.follows == nil else {
-            return false
-        }
-        try writer.setPendingRecovery(PendingRecovery(reason: reason, common: common))
-        return true
+    ) throws -> Int64? {
+        let recovery = PendingRecovery(reason: reason, common: common)
+        if role == .child { return try writer.setPendingRecovery(recovery, onWordOfChildAt: now) }
+        try writer.setPendingRecovery(recovery)
+        return nil
     }
 }

@@ -176,8 +176,10 @@ package actor SyncNode {
     /// A peer has proved that this store does not hold the end of its own history.
     func recover(_ reason: IncarnationReason, common: UInt64?, onWordOf role: PeerRole) {
         do {
-            guard try replica.prepareRecovery(reason, common: common, onWordOf: role, now: clock.now()) else {
-                logger.error("a child says again that this store was restored: look into that child first")
+            if let wait = try replica.prepareRecovery(reason, common: common, onWordOf: role, now: clock.now()) {
+                logger.error(
+                    "a child says again that this store was restored, and is believed only later: look into that child",
+                    metadata: ["milliseconds": "\(wait)"])
                 return
             }
             onRecovery?()

@@ -39,7 +39,9 @@ struct ReceivingLanes: Sendable {
             if let live {
                 guard batch.start.position == live.end, batch.start.digest == live.digest else { return nil }
             } else {
-                guard batch.start.digest == .empty, batch.start.position >= progress.cursor.position else { return nil }
+                // A lane that begins before the cursor: the sender's feed was begun anew, and is rebased after the audit.
+                guard batch.start.digest == .empty, !hasMoved || batch.start.position >= progress.cursor.position
+                else { return nil }
             }
             let interval = FeedInterval(
                 start: live?.start ?? batch.start.position, end: batch.end.position, digest: batch.end.digest)

@@ -68,38 +68,35 @@ struct KillCommand: ParsableCommand {
             try FileManager.default.removeItem(atPath: path)
         } catch {
             report.violation = "\(error)"
-            note("\(error)\nthe store is in \(path) / 存储保留在 \(path)")
+            SimulatorOutput.note("\(error)\nthe store is in \(path) / 存储保留在 \(path)")
         }
         report.tally.add(life.tally)
-        if !json { note("\(report.tally.cycles) cycles, \(report.tally.kills) kills") }
+        if !json { SimulatorOutput.note("\(report.tally.cycles) cycles, \(report.tally.kills) kills") }
     }
 
-    /// By the file system that the folder is on: of all mounts the one with the longest path above it.
+    /// By the device that the folder is on; Swift's Glibc has no `statfs`.
     private func isInMemory() throws -> Bool {
-        guard let path = realpath(folder, nil) else {
+        var status = stat()
+        guard stat(folder, &status) == 0 else {
             throw ValidationError("\(folder): \(String(cString: strerror(errno))); give --folder / 请指定 --folder")
         }
-        defer { free(path) }
-        let whole = String(cString: path) + "/"
-        let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
-        var found = (path: "", type: "")
-        for line in mounts.split(whereSeparator: \.isNewline) {
-            let words = line.split { $0 == " " }.map { String($0) }
-            guard words.count > 2, words[1] == "/" || whole.hasPrefix(words[1] + "/") else { continue }
-            if words[1].count >= found.path.count { found = (words[1], words[2]) }
+        let number = UInt64(status.st_dev)
+        let major = number >> 8 & 0xFFF | number >> 32 & ~0xFFF
+        let minor = number & 0xFF | number >> 12 & ~0xFF
+        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+        return mounts.split(whereSeparator: \.isNewline).contains { line in
+            // number, parent, device, root, mount point, options …, "-", type
+            let words = line.split(separator: " ")
+            guard words.count > 2, words[2] == "\(major):\(minor)", let dash = words.firstIndex(of: "-") else {
+                return false
+            }
+            return ["tmpfs", "ramfs"].contains(words[(dash + 1)...].first)
         }
-        return ["tmpfs", "ramfs"].contains(found.type)
-    }
-
-    private func note(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 
     private func write(_ report: Report) throws {
         guard !json else {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .sortedKeys
-            return print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            return try SimulatorOutput.line(report)
         }
         let tally = report.tally
         print(
