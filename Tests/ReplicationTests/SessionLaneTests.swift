@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test(
-        "a live batch that neither goes on nor begins anew, or that begins before the cursor, ends the session",
+        "a live batch that neither goes on nor begins anew ends the session",
         arguments: [[2, 3, 2, 4, 5, 2], [2, 4, 2, 4, 5, 3], [2, 4, 2, 3, 5, 3]])
     func strayLive(places: [Int]) {
         var session = Fixture.established()
@@ -146,9 +146,18 @@ import Testing
         let stray = session.handle(
             .batch(Self.batch(.live, places[3], places[4], from: places[5])), now: Fixture.at(2))
         #expect(stray.words == ["bye cursorMismatch", "close cursorMismatch"])
-        var behind = Fixture.established(received: FeedProgress(cursor: Fixture.theirs.cursor(at: 4)))
-        let before = behind.handle(.batch(Self.batch(.live, 3, 5, from: 3)), now: Fixture.at(2))
-        #expect(before.words == ["bye cursorMismatch", "close cursorMismatch"])
+    }
+
+    @Test(
+        "a live lane before the cursor is that of a feed that has begun anew, unless the cursor moved in this session")
+    func liveBeforeCursor() {
+        let batch = SyncMessage.batch(Self.batch(.live, 3, 5, from: 3))
+        let received = FeedProgress(cursor: Fixture.theirs.cursor(at: 4))
+        var fresh = Fixture.established(received: received)
+        #expect(fresh.handle(batch, now: Fixture.at(2)).words == ["apply live 3–5"])
+        var moved = Fixture.established(received: received)
+        _ = moved.handle(.batch(Self.batch(.backlog, 4, 6)), now: Fixture.at(2))
+        #expect(moved.handle(batch, now: Fixture.at(2)).words == ["bye cursorMismatch", "close cursorMismatch"])
     }
 
     @Test("with one interval more than may be remembered the shortest is forgotten, and comes once more")
