@@ -146,7 +146,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "TicketsTests", dependencies: ["Replication", "Tickets", "TestSupport"], swiftSettings: settings),
+            name: "TicketsTests",
+            dependencies: [
+                "Replication", "Tickets", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "ServiceLevelsTests", dependencies: ["Replication", "Tickets", "ServiceLevels", "TestSupport"],
             swiftSettings: settings),

@@ -65,7 +65,7 @@ package struct ContentHash: Hashable, Sendable, CustomStringConvertible {
 /// SHA-256 over many messages with one context (OpenSSL's). About 0.5 µs a message of 250 bytes.
 package struct ContentHasher: ~Copyable {
     private let context: OpaquePointer
-    private var writer = ByteWriter(reserving: 1024)
+    private var writer = ByteWriter()
 
     package init() {
         guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex2(context, EVP_sha256(), nil) == 1 else {

@@ -176,3 +176,20 @@ final class BoundStatement {
             sql: statement.sql)
     }
 }
+
+extension Database {
+    /// A writing transaction: begun and committed by held statements, since parsing the two words anew costs a small
+    /// transaction more than some of its rows. What the body throws rolls it back.
+    func transacting<Value>(_ body: () throws -> Value) throws -> Value {
+        try BoundStatement(self, "BEGIN IMMEDIATE", isHeld: true).run()
+        do {
+            let value = try body()
+            try BoundStatement(self, "COMMIT", isHeld: true).run()
+            return value
+        } catch {
+            // SQLite may have rolled it back itself; the first error says what happened.
+            try? rollback()
+            throw error
+        }
+    }
+}

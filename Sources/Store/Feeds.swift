@@ -187,7 +187,7 @@ extension StoreReader {
 
     static func head(of peer: PeerRow, _ db: Database) throws -> UInt64 {
         guard peer.record.role != .child else { return peer.feedLength }
-        return UInt64(try BoundStatement.integer(db, PeerRow.lastArrival))
+        return UInt64(try OperationRow.lastArrival(db))
     }
 
     /// Digests are sums: what lies between two positions can be added or taken away.

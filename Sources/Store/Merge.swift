@@ -101,7 +101,6 @@ struct Merge: ~Copyable {
     /// Keys of the batch in hand.
     var offered: [PersonalKeyID: PersonalKeyEntry] = [:]
     private var envelope = ByteWriter(reserving: 256)
-    private var hasher = ContentHasher()
     var result = MergeResult()
 
     init(
@@ -274,7 +273,7 @@ struct Merge: ~Copyable {
             return
         }
         replica.prefix = sequence
-        replica.chain = hasher.link(previous: replica.chain, hash: hash)
+        replica.chain = cache.hasher.link(previous: replica.chain, hash: hash)
         if replica.highest > sequence { try closeGap(of: replica) }
     }
 
@@ -292,7 +291,7 @@ struct Merge: ~Copyable {
                 return
             }
             replica.prefix = sequence
-            replica.chain = hasher.link(previous: replica.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
+            replica.chain = cache.hasher.link(previous: replica.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
         }
         replica.aboveGap = 0
     }

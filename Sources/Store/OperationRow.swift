@@ -107,6 +107,11 @@ struct OperationRow {
     /// Columns of a statement that selects more begin here.
     static let columnCount: Int32 = 11
 
+    /// Arrival of the latest row; 0 for an empty log.
+    static func lastArrival(_ db: Database) throws -> Int64 {
+        try BoundStatement.integer(db, "SELECT max(arrival) FROM operation")
+    }
+
     /// The stored hash, whatever else is wrong with the row.
     static func hash(_ row: BoundStatement) -> ContentHash? { ContentHash(row.blob(8)) }
 

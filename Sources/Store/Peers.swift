@@ -91,11 +91,9 @@ struct PeerRow {
             feedLength > acknowledged.digest.count ? feedLength - acknowledged.digest.count : 0
     }
 
-    static let lastArrival = "SELECT max(arrival) FROM operation"
-
     /// How many operations the feed to a parent or sibling has in all.
     private static func upwardLength(_ record: PeerRecord, _ db: Database) throws -> UInt64 {
-        let arrivals = try BoundStatement.integer(db, Self.lastArrival)
+        let arrivals = try OperationRow.lastArrival(db)
         let stored =
             record.role == .parent
             ? try BoundStatement.integer(db, "SELECT sum(stored) FROM peer WHERE role = 1")

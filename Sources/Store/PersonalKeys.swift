@@ -248,9 +248,8 @@ extension StoreWriter {
                 """
                 SELECT k.name, s.wrapped FROM sealing_key k JOIN sealing_secret s ON s.id = k.id
                 WHERE k.type = ?1 AND k.high = ?2 AND k.low = ?3 AND k.state = 1 ORDER BY k.id DESC
-                """)
+                """, isHeld: true)
             rows.bind(subject)
-            defer { rows.reset() }
             while try rows.step() {
                 guard let id = PersonalKeyID(rows.bytes(0)), let secret = reader.disk.unwrap(rows.bytes(1), of: id)
                 else { continue }

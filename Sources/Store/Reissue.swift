@@ -96,7 +96,7 @@ enum Reissue {
     /// Arrival numbers at the end are given again, those in between stay empty and are nobody's. The feeds begin anew with
     /// the incarnation anyway.
     private static func closeArrivals(_ taken: [StoredOperation], _ db: Database) throws {
-        let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        let last = try OperationRow.lastArrival(db)
         let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
         if cursor > last { try Meta.set(Meta.searchCursor, last, db) }
         for peer in try Row.fetchAll(db, sql: "SELECT id FROM peer WHERE role <> 0") {

@@ -49,7 +49,7 @@ extension StoreReader {
     /// Operations that the search index is behind the log.
     package func searchBacklog() throws -> Int {
         try read { db in
-            let last = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+            let last = try OperationRow.lastArrival(db)
             return Int(last - (try Meta.integer(Meta.searchCursor, db) ?? 0))
         }
     }

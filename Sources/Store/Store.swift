@@ -133,8 +133,7 @@ package enum Store {
     /// Secrets that were wrapped under another key than this disk's cannot be read: peers are asked for them.
     private static func adopt(_ disk: DiskKey, _ pool: DatabasePool) throws {
         try pool.write { db in
-            let known = try Data.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [Meta.diskKey])
-            guard known.map(Array.init) != disk.check else { return }
+            guard try Meta.bytes(Meta.diskKey, db) != disk.check else { return }
             try db.execute(sql: "UPDATE sealing_key SET state = 0 WHERE state = 1")
             try Meta.set(Meta.diskKey, Data(disk.check), db)
         }
@@ -185,6 +184,10 @@ enum Meta {
 
     static func text(_ key: String, _ db: Database) throws -> String? {
         try String.fetchOne(db.cachedStatement(sql: valueOfKey), arguments: [key])
+    }
+
+    static func bytes(_ key: String, _ db: Database) throws -> [UInt8]? {
+        try Data.fetchOne(db.cachedStatement(sql: valueOfKey), arguments: [key]).map(Array.init)
     }
 
     static func integer(_ key: String, _ db: Database) throws -> Int64? {

@@ -68,8 +68,7 @@ package final class StoreWriter {
             let start = monotonic()
             var merge = Merge(
                 db: db, cache: cache, catalog: catalog, site: reader.identity.site, own: reader.identity.replica,
-                now: now,
-                moment: start)
+                now: now, moment: start)
             for batch in batches {
                 try merge.append(batch)
                 if monotonic() - start > .milliseconds(Self.transactionMillisecondsMax) { break }
@@ -115,7 +114,7 @@ package final class StoreWriter {
         let cache = try WriterCache(db, disk: reader.disk)
         guard let cursor = cache.projectionCursor else { return cache }
         var result = MergeResult()
-        try db.inTransaction(.immediate) {
+        try db.transacting {
             let rows = try BoundStatement(
                 db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
             rows.bind(1, cursor)
@@ -124,7 +123,6 @@ package final class StoreWriter {
             while try rows.step() { try merge.replay(try OperationRow.read(rows, table)) }
             try merge.finish()
             result = merge.result
-            return .commit
         }
         unreported.addTouched(result)
         return cache
@@ -180,15 +178,13 @@ package final class StoreWriter {
         cache = nil
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
-            var value: Value?
             let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
-            try db.inTransaction(.immediate) {
-                value = try body(db, current)
-                if let value { try record(value, db) }
-                return .commit
+            let value = try db.transacting {
+                let value = try body(db, current)
+                try record(value, db)
+                return value
             }
             kept = current
-            guard let value else { preconditionFailure("a committed transaction has a value") }
             return value
         }
         cache = kept

@@ -250,13 +250,13 @@ extension StoreReader {
                 digest.merge(
                     disjoint: SetDigest(count: rows.unsigned(0), sum: ContentHash(rows.blob(1)) ?? .zero))
             }
-            let last = try count("SELECT max(arrival) FROM operation")
+            let last = try OperationRow.lastArrival(db)
             return StoreCounts(
-                tickets: try count("SELECT count(*) FROM ticket"), operations: last,
+                tickets: try count("SELECT count(*) FROM ticket"), operations: Int(last),
                 parked: try count("SELECT count(*) FROM parked"),
                 conflicts: try count("SELECT count(*) FROM ticket WHERE conflicts > 0"),
                 contested: try count("SELECT count(*) FROM ticket WHERE contested > 0"),
-                searchBacklog: last - Int(try Meta.integer(Meta.searchCursor, db) ?? 0), digest: digest)
+                searchBacklog: Int(last - (try Meta.integer(Meta.searchCursor, db) ?? 0)), digest: digest)
         }
     }
 

@@ -81,6 +81,8 @@ final class WriterCache {
     var lastArrival: Int64
     var lastEntity: Int64
     var lastAuthor: Int64
+    /// For the chains; looking SHA-256 up costs as much as a dozen links.
+    var hasher = ContentHasher()
     /// Memory that states are encoded in.
     var scratch: [UInt8] = []
     var works = WorkingSet()
@@ -95,7 +97,7 @@ final class WriterCache {
         hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
         hasDiscarded = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM discarded)") ?? false
         hasRevocations = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM revocation)") ?? false
-        lastArrival = try Int64.fetchOne(db, sql: "SELECT max(arrival) FROM operation") ?? 0
+        lastArrival = try OperationRow.lastArrival(db)
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
         projectionCursor = try Meta.integer(Meta.projectionCursor, db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0

@@ -147,7 +147,6 @@ package enum Body: Hashable, Sendable {
     package func encoded() -> [UInt8] { content.serialized() }
     package var kind: Kind { type(of: content).kind }
     package var occurrence: Occurrence? { content.occurrence }
-    func record(in draft: inout EventDraft) { content.record(in: &draft) }
     func validate() throws(Refusal) { try content.validate() }
 
     private var content: any KindBody {

@@ -200,7 +200,7 @@ package struct WorkingHours: Hashable, Sendable, Codable {
 
     /// Seven days, at least one with working time.
     package var isValid: Bool {
-        week.count == 7 && abs(utcOffsetMinutes) <= 14 * 60 && week.contains { $0 != nil }
+        week.count == 7 && (-14 * 60...14 * 60).contains(utcOffsetMinutes) && week.contains { $0 != nil }
             && week.allSatisfy { day in
                 day.map { 0 <= $0.fromMinute && $0.fromMinute < $0.toMinute && $0.toMinute <= 24 * 60 } ?? true
             }

@@ -79,10 +79,6 @@ struct Event: Hashable {
 
     /// Nil for a kind that this version cannot read.
     var known: Kind? { isOpaque ? nil : Kind(rawValue: kind) }
-
-    func isBefore(_ other: Event) -> Bool {
-        replica == other.replica ? sequence < other.sequence : replica < other.replica
-    }
 }
 
 /// An author by indices into the ticket's table of texts.

@@ -10,7 +10,7 @@ struct EventHeader {
     var scope: [SiteCode]
     var kind: UInt16
     var isCritical: Bool
-    var isVoid = false
+    var isVoid: Bool
 }
 
 // Inserting keeps every table sorted. A new entry in the middle of a table moves the indices above it, which costs a
@@ -136,8 +136,7 @@ extension Ticket {
 
     private mutating func internAuthor(_ author: Author) {
         let entry = entry(of: author)
-        let index = authors.firstIndex { $0 >= entry } ?? authors.endIndex
-        if index < authors.endIndex, authors[index] == entry { return }
+        let index = authors.firstIndex { $0 > entry } ?? authors.endIndex
         authors.insert(entry, at: index)
         guard index < authors.count - 1 else { return }
         for event in events.indices where events[event].author >= UInt32(index) { events[event].author += 1 }

@@ -63,7 +63,6 @@ package struct TicketSummary: Hashable, Sendable {
     /// Fields with several surviving values.
     package var conflicts: [FieldState] { fields.filter { $0.writes.count > 1 } }
     package var hasConflict: Bool { fields.contains { $0.writes.count > 1 } }
-    package var hasUnsettledTransfer: Bool { contested.contains { !$0.isSettled } }
 
     package func state(of field: Field) -> FieldState? {
         fields.first { $0.field == field }
@@ -88,7 +87,6 @@ package struct TicketSummary: Hashable, Sendable {
 
     private func isTarget(_ site: SiteCode, of transfer: Dot) -> Bool {
         path.contains { $0.id == transfer && $0.site == site }
-            || contested.contains { $0.candidates.contains { $0.dot == transfer && $0.site == site } }
     }
 
     package struct Opening: Hashable, Sendable {

@@ -60,7 +60,7 @@ struct Bench: AsyncParsableCommand {
     }
 
     static let perTransaction = 500
-    static let singleCount = 1_000
+    static let singleCount = 5_000
     static let smallBase = 10_000
     static let usualSeed: UInt64 = 20_260_101
 
@@ -163,7 +163,6 @@ struct Bench: AsyncParsableCommand {
             }
         }
         let small = Workload(operations: Self.singleCount, tickets: Self.singleCount / 10, seed: seed)
-        let smallRows = ReferenceStore.rows(small.operations)
         for round in 1...rounds {
             note("round \(round)")
             let reference = try reference(rows, perTransaction: Self.perTransaction, root: root)
@@ -180,12 +179,7 @@ struct Bench: AsyncParsableCommand {
                 results.add(batch: measured, beside: reference)
             }
             if parts.contains(.single) {
-                let reference = try self.reference(smallRows, perTransaction: 1, root: root)
-                let local = try await LocalNode(path: root + "/single")
-                let measured = try await local.execute(small.operations[...])
-                results.add(
-                    single: measured.measured, count: measured.count, reference: reference,
-                    referenceCount: smallRows.count)
+                results.add(try await SingleCommits.run(small.operations, root: root))
             }
         }
         results.postgres = try postgres?.outcome()

@@ -31,30 +31,47 @@ struct LocalNode {
         node = try SyncNode.open(folder: folder, logger: quiet)
     }
 
-    /// One command a transaction, as people give them: the state is read, `decide` runs, the operation is committed.
-    /// - Returns: commands carried out, and how long they took.
-    func execute(_ operations: ArraySlice<WorkloadOperation>) async throws -> (count: Int, measured: Measured) {
-        var tickets: [EntityID: (id: EntityID, version: VersionVector)] = [:]
+    /// What commands know of the tickets that earlier ones have opened.
+    struct Progress {
+        fileprivate var tickets: [EntityID: (id: EntityID, version: VersionVector)] = [:]
+        /// Operations written.
         var count = 0
+    }
+
+    /// One command a transaction, as people give them: the state is read, `decide` runs, the operation is committed. On
+    /// the node's own thread, as the reference's commits are on its caller's.
+    /// - Returns: how long they took; `progress` counts those that were carried out.
+    func execute(_ operations: ArraySlice<WorkloadOperation>, _ progress: inout Progress) async throws -> Measured {
+        let (measured, next) = try await Self.execute(operations, progress, at: node)
+        progress = next
+        return measured
+    }
+
+    private static func execute(
+        _ operations: ArraySlice<WorkloadOperation>, _ former: Progress, at node: isolated SyncNode
+    ) async throws -> (Measured, Progress) {
+        var progress = former
         let start = Instant.now()
-        for (index, entry) in operations.enumerated() {
-            let known = tickets[entry.operation.entity]
-            guard let action = Self.action(entry.body), known != nil || entry.operation.kind == Kind.open.operationKind
+        for entry in operations {
+            let known = progress.tickets[entry.operation.entity]
+            guard let action = action(entry.body), known != nil || entry.operation.kind == Kind.open.operationKind
             else { continue }
             let command = TicketCommand(ticket: known?.id, version: known?.version ?? VersionVector(), action: action)
             let executed: Executed
             do {
-                executed = try await node.execute(command, by: Self.people[index % Self.people.count])
+                executed = try node.execute(command, by: people[progress.count % people.count])
             } catch is Refusal {
                 // A transfer to where the ticket is already, for example: nothing was written, nothing counts.
                 continue
             }
             var version = known?.version ?? VersionVector()
             for dot in executed.dots { version.record(dot) }
-            tickets[entry.operation.entity] = (executed.ticket, version)
-            count += executed.dots.count
+            progress.tickets[entry.operation.entity] = (executed.ticket, version)
+            progress.count += executed.dots.count
+            // The node's other work gets its turn, as it does between people's commands.
+            await Task.yield()
         }
-        return (count, start.elapsed())
+        return (start.elapsed(), progress)
     }
 
     private static func action(_ body: Body) -> TicketCommand.Action? {

@@ -15,6 +15,11 @@ func note(_ text: String) {
 struct Measured {
     var seconds: Double
     var processorSeconds: Double
+
+    static func += (sum: inout Measured, other: Measured) {
+        sum.seconds += other.seconds
+        sum.processorSeconds += other.processorSeconds
+    }
 }
 
 struct Instant {

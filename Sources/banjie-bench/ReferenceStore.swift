@@ -125,12 +125,19 @@ struct ReferenceStore {
         let statements = try statements()
         defer { statements.finalise() }
         let start = Instant.now()
+        _ = try write(rows[...], perTransaction: perTransaction, statements)
+        sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        return start.elapsed()
+    }
+
+    /// - Returns: the time to the last commit.
+    func write(_ rows: ArraySlice<Row>, perTransaction: Int, _ statements: Statements) throws -> Measured {
+        let start = Instant.now()
         for (index, row) in rows.enumerated() {
             if index % perTransaction == 0 { try step(statements.begin) }
             try insert(row, statements)
             if (index + 1) % perTransaction == 0 || index + 1 == rows.count { try step(statements.commit) }
         }
-        sqlite3_wal_checkpoint_v2(database, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         return start.elapsed()
     }
 

@@ -72,9 +72,10 @@ struct Results {
         batchProcessor.append(measured.processorSeconds * 1e6 / Double(facts?.operations ?? 1))
     }
 
-    mutating func add(single measured: Measured, count: Int, reference: Measured, referenceCount: Int) {
-        single.append((reference.seconds / Double(referenceCount)) / (measured.seconds / Double(count)))
-        singleProcessor.append(measured.processorSeconds * 1e6 / Double(count))
+    mutating func add(_ commits: SingleCommits) {
+        let count = Double(commits.operations)
+        single.append((commits.reference.seconds / Double(commits.rows)) / (commits.node.seconds / count))
+        singleProcessor.append(commits.node.processorSeconds * 1e6 / count)
     }
 
     var output: Output {

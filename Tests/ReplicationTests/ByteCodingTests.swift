@@ -54,6 +54,34 @@ import Testing
         #expect(throws: DecodingFailure.invalid(field: "a")) { try read([1, 0xFF]) { try $0.prefixedString("a") } }
     }
 
+    @Test("a number of fixed size is read whole or not at all")
+    func integers() throws {
+        var writer = ByteWriter()
+        writer.integer(0x0102_0304 as UInt32)
+        #expect(try read(writer.bytes) { try $0.integer(UInt32.self) } == 0x0102_0304)
+        #expect(throws: DecodingFailure.truncated(at: 0)) {
+            try read(Array(writer.bytes.dropLast())) { try $0.integer(UInt32.self) }
+        }
+    }
+
+    @Test("a hash is the same from its octets in an array, in memory, and read in place; 31 octets are none")
+    func hashOctets() {
+        var hasher = ContentHasher()
+        let hash = hasher.hash([4, 5, 6])
+        #expect(ContentHash(hash.bytes) == hash && hash.withBytes { Array($0) } == hash.bytes)
+        #expect(hash.bytes.withUnsafeBytes { ContentHash($0) } == hash)
+        #expect(hash.bytes.withUnsafeBytes { ContentHash(UnsafeRawBufferPointer(rebasing: $0.dropLast())) } == nil)
+        #expect(ContentHash(hash.bytes.dropLast()) == nil)
+    }
+
+    @Test("a digest is shown as its count and its sum")
+    func digestText() {
+        var digest = SetDigest.empty
+        digest.insert(ContentHash(words: (1, 0, 0, 0)))
+        digest.insert(ContentHash(words: (2, 0, 0, 0)))
+        #expect("\(digest)" == "2:03" + String(repeating: "0", count: 62))
+    }
+
     @Test("a hash is read from its 64 digits and from nothing else")
     func hash() throws {
         var hasher = ContentHasher()

@@ -17,6 +17,32 @@ import Testing
         #expect(SiteCode(text) == nil)
     }
 
+    @Test("a code is no longer than the host of a certificate's name")
+    func longestSite() {
+        let labels = [
+            String(repeating: "a", count: 63), String(repeating: "b", count: 63), String(repeating: "c", count: 63),
+        ]
+        let most = (labels + [String(repeating: "d", count: SiteCode.utf8CountMax - 3 * 64)]).joined(separator: ".")
+        #expect(most.utf8.count == SiteCode.utf8CountMax && SiteCode(most) != nil)
+        #expect(SiteCode(most + "d") == nil)
+    }
+
+    @Test("a replica is named by sixteen hexadecimal digits and nothing else")
+    func replicas() {
+        #expect(ReplicaID(hexadecimal: "\(ReplicaID(0xAB))") == ReplicaID(0xAB))
+        for text in ["", "ab", "00000000000000abc", "000000000000000g"] {
+            #expect(ReplicaID(hexadecimal: text) == nil, "\(text)")
+        }
+    }
+
+    @Test("an incarnation's journal is an entity of its own, apart from its announcement")
+    func journals() {
+        let replica = ReplicaID(7)
+        #expect(EntityID(journalOf: replica).isJournal && !EntityID(announcementOf: replica).isJournal)
+        #expect(EntityID(journalOf: replica) != EntityID(announcementOf: replica))
+        #expect(!EntityID(ticketOpenedBy: Dot(replica, 1)).isJournal)
+    }
+
     @Test("an entity's text form reads back")
     func entityText() throws {
         let id = EntityID(type: .ticket, high: 1, low: .max)

@@ -103,31 +103,20 @@ private func expectJoinLaws<State: Equatable>(
         expectJoinLaws(parts, seed: seed) { $0.merge($1) }
     }
 
-    @Test("grow-only sets and counters join", arguments: seeds)
-    func growOnly(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
-        let writes = Self.writes(&generator)
-        func set(_ writes: [(dot: Dot, seen: VersionVector)]) -> GrowOnlySet<UInt64> {
-            var set = GrowOnlySet<UInt64>()
-            for write in writes { set.insert(write.dot.sequence, dot: write.dot) }
-            return set
-        }
-        func counter(_ writes: [(dot: Dot, seen: VersionVector)]) -> GrowOnlyCounter {
-            var counter = GrowOnlyCounter()
-            for write in writes { counter.raise(write.dot.replica, to: write.dot.sequence) }
-            return counter
-        }
-        let shuffled = writes.shuffledWithRepetitions(using: &generator)
-        #expect(set(shuffled) == set(writes) && counter(shuffled) == counter(writes), "seed \(seed)")
-        #expect(counter(writes).value == 12)
-        let halves = (0..<5).map { _ in writes.filter { _ in Bool.random(using: &generator) } }
-        expectJoinLaws(halves.map(set), seed: seed) { $0.merge($1) }
-        expectJoinLaws(halves.map(counter), seed: seed) { $0.merge($1) }
-    }
-
-    @Test("a counter that would pass its range stays at the end of it")
-    func counterSaturates() {
-        #expect(GrowOnlyCounter(counts: [ReplicaID(1): .max, ReplicaID(2): 7]).value == .max)
+    @Test("a clock only grows, follows others, and is not pushed further ahead than its limit")
+    func clock() {
+        let wall: Int64 = 1_800_000_000_000
+        var clock = HybridClock()
+        let first = clock.tick(wall: wall)
+        #expect(
+            clock.tick(wall: wall) > first && clock.tick(wall: wall - 1_000) > first, "a wall clock that steps back")
+        let furthest = HybridTimestamp(milliseconds: wall + HybridClock.leadMillisecondsMax, counter: 3)
+        let isFlagged = clock.observe(furthest, wall: wall)
+        #expect(!isFlagged && clock.last == furthest && clock.tick(wall: wall) > furthest)
+        let before = clock.last
+        let beyond = HybridTimestamp(milliseconds: wall + HybridClock.leadMillisecondsMax + 1)
+        let isBeyondFlagged = clock.observe(beyond, wall: wall)
+        #expect(isBeyondFlagged && clock.last == before)
     }
 
     @Test("digests of one set are equal whatever the order, and of disjoint parts add up", arguments: seeds)

@@ -205,6 +205,20 @@ private typealias Operation = Replication.Operation
         }
     }
 
+    /// The table of Protocols/sync.md §10, part by part.
+    @Test("a signed head's bytes are its tag, its site as a text, and its numbers, big-endian")
+    func headBytes() throws {
+        let chain = try #require(ContentHash(1...32))
+        let head = SignedHead(
+            replica: ReplicaID(0x0102_0304_0506_0708), sequence: 258, chain: chain, time: 1_800_000_000_000,
+            certificateChain: "not signed itself", signature: [9])
+        let parts: [[UInt8]] = [
+            Array("banjie head 1".utf8) + [0], [0, 0, 0, 5] + Array("hz.zj".utf8), [1, 2, 3, 4, 5, 6, 7, 8],
+            [0, 0, 0, 0, 0, 0, 1, 2], Array(1...32), [0, 0, 0x01, 0xA3, 0x18, 0x5C, 0x50, 0x00],
+        ]
+        #expect(Self.hex(head.signedBytes(site: SiteCode(validated: "hz.zj"))) == Self.hex(parts.flatMap { $0 }))
+    }
+
     @Test("hash and chain follow from the canonical bytes alone")
     func hashes() throws {
         var hasher = ContentHasher()

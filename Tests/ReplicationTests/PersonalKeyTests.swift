@@ -45,6 +45,19 @@ import Testing
         #expect(PersonalKeyID(hexadecimal: Self.key(1).id.description) == Self.key(1).id)
     }
 
+    @Test("a key's name is 16 octets or 32 digits, and names are ordered by them")
+    func nameForms() throws {
+        let id = Self.key(1).id
+        #expect(PersonalKeyID(id.bytes) == id && PersonalKeyID(id.bytes.dropLast()) == nil)
+        for text in ["", String(id.description.dropLast()), String(id.description.dropLast()) + "g"] {
+            #expect(PersonalKeyID(hexadecimal: text) == nil, "\(text)")
+        }
+        let names = try [[0, 2], [0, 1], [1, 0]].map { halves in
+            try #require(PersonalKeyID(halves.flatMap { [UInt8](repeating: 0, count: 7) + [$0] }))
+        }
+        #expect(names.sorted() == [names[1], names[0], names[2]])
+    }
+
     @Test("what is known of keys is joined in any order, and erased wins", arguments: UInt64(0)..<40)
     func laws(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -120,5 +133,7 @@ import Testing
         #expect(WrappedSecret.unwrap(wrapped, of: Self.key(2).id, under: disk) == nil)
         #expect(WrappedSecret.unwrap(wrapped, of: key.id, under: key.secret) == nil)
         #expect(WrappedSecret.unwrap([UInt8](repeating: 0, count: 60), of: key.id, under: disk) == nil)
+        #expect(WrappedSecret.unwrap(Array(wrapped.dropLast()), of: key.id, under: disk) == nil)
+        #expect(WrappedSecret.unwrap(wrapped, of: key.id, under: Array(disk.dropLast())) == nil)
     }
 }

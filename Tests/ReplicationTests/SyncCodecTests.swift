@@ -58,6 +58,11 @@ import Testing
                     intervals: [FeedInterval(start: 5, end: 7, digest: feed.cursor(at: 7, from: 5).digest)]),
                 held: HeldOperation(sequence: 4, hash: feed.cursor(at: 1).digest.sum), isEmpty: false)),
         .resume(SyncMessage.Resume(received: nil, held: nil, isEmpty: true)),
+        .batch(
+            ReceivedBatch(
+                lane: .repair, start: FeedCursor(feed: feed.name), end: feed.cursor(at: 2),
+                operations: [feed.operations[0]], hashes: [], omitted: [feed.cursor(at: 1).digest.sum], remaining: 7,
+                wireBytes: 0)),
         .ack(.live, position: 7, digest: feed.cursor(at: 7).digest), .caughtUp, .rebase(feed.cursor(at: 9)),
         .probe(sequence: 7), .probeAnswer(nil),
         .probeAnswer(HeldOperation(sequence: 2, hash: feed.cursor(at: 1).digest.sum)),

@@ -197,4 +197,106 @@ import Testing
         // 50 minutes on Friday, 70 on Monday from 08:30: 3 days and 16 h 40 after the beginning of minute 0.
         #expect(handling.due == Self.at(3 * 24 * 60 - 7 * 60 - 30 + 70))
     }
+
+    private static let allDay = WorkingHours.Day(fromMinute: 0, toMinute: 24 * 60)
+
+    @Test("days off are nobody's time: what is held over them is what was worked on either side")
+    func daysOff() throws {
+        var catalog = Self.catalog
+        let day = WorkingHours.Day(fromMinute: 8 * 60 + 30, toMinute: 17 * 60 + 30)
+        catalog.workingHours = ["NET": WorkingHours(utcOffsetMinutes: 480, week: [day, day, day, day, day, nil, nil])]
+        let (branch, _, id, _) = try Self.dispatched()
+        // Friday 16:40 to Monday 09:30 in China.
+        let monday = Self.at(3 * 24 * 60 - 6 * 60 - 30)
+        let handling = try #require(
+            deadlines(branch.summary(id), catalog, now: monday).first { $0.subject == .step(.handling) })
+        #expect(handling.elapsedMilliseconds == 110 * 60_000)
+    }
+
+    @Test("a department without working time for a year has no limit, and nothing of it turns late or is warned of")
+    func noWorkingTime() throws {
+        var catalog = Self.catalog
+        let today = Int(Office.start / 86_400_000)
+        catalog.workingHours = [
+            "NET": WorkingHours(
+                utcOffsetMinutes: 0, week: Array(repeating: Self.allDay, count: 7),
+                holidays: Array(today...today + 366))
+        ]
+        var (_, region, id, _) = try Self.dispatched()
+        let minutes: Int64 = 300 * 24 * 60
+        for subject in [LimitSubject.step(.handling), .departmentTotal] {
+            let verdict = try #require(
+                deadlines(region.summary(id), catalog, now: Self.at(minutes)).first {
+                    $0.subject == subject && $0.department == "NET"
+                })
+            #expect(verdict.due == nil && verdict.warned == nil && verdict.state == .running)
+            #expect(verdict.elapsedMilliseconds == 0)
+        }
+        try region.perform(.reply(text: "好", custody: nil), on: id, as: "NET", minute: minutes)
+        let done = deadlines(region.summary(id), catalog, now: Self.at(minutes + 1))
+        #expect(states(done)[.step(.handling)] == .met)
+    }
+
+    @Test("a day of work is the department's own, also before 1970 begins there")
+    func beforeTheFirstDay() throws {
+        var catalog = Self.catalog
+        // The first instant of 1970 is 23:00 on a Wednesday; work is done on Wednesdays from 22:00 to midnight.
+        var week = [WorkingHours.Day?](repeating: nil, count: 7)
+        week[2] = WorkingHours.Day(fromMinute: 22 * 60, toMinute: 24 * 60)
+        catalog.workingHours = ["NET": WorkingHours(utcOffsetMinutes: -60, week: week)]
+        var summary = summary([("NET", 0, 1)], routes: [(.desk, 0)])
+        summary.steps[0].start = 0
+        summary.steps[0].end = nil
+        let handling = try #require(deadlines(summary, catalog, now: 1).first { $0.subject == .step(.handling) })
+        // An hour of the two is left, the other one comes a week later.
+        #expect(handling.limitMilliseconds == 2 * 3_600_000 && handling.due == 7 * 86_400_000)
+    }
+
+    @Test("a department's total is warned of at four fifths while it holds the ticket")
+    func totalWarned() throws {
+        let (branch, _, id, _) = try Self.dispatched()
+        func total(_ minute: Int64) throws -> StepVerdict {
+            try #require(
+                deadlines(branch.summary(id), Self.catalog, now: Self.at(minute)).first {
+                    $0.subject == .departmentTotal && $0.department == "NET"
+                })
+        }
+        let warned = try #require(try total(41).warned)
+        let minute = (warned - Office.start) / 60_000
+        #expect(try total(minute - 1).state == .running && total(minute).state == .warning)
+        #expect(try total(minute).due == Self.at(40) + total(minute).limitMilliseconds)
+    }
+
+    @Test("a ticket of which nothing runs is as its worst verdict, and no instant changes that")
+    func done() throws {
+        for (minute, worst) in [(Int64(5), VerdictState.met), (50_000, .late)] {
+            var branch = Office("xihu.hz.zj", replica: 1)
+            let id = try branch.perform(.open(OpenBody(title: "断网")), on: nil, as: "SVC", minute: 0)[0].entity
+            try branch.perform(.accept, on: id, as: "SVC", minute: 1)
+            try branch.perform(.reply(text: "好了", custody: nil), on: id, as: "SVC", minute: minute)
+            try branch.perform(.feedback(text: "已告知", channel: "", score: 5), on: id, as: "SVC", minute: minute + 1)
+            let status = ticketStatus(branch.summary(id), Self.catalog, now: Self.at(90_000))
+            #expect(status.worst == worst && status.nextDeadline == nil)
+            #expect(status.verdicts.allSatisfy { !$0.state.isRunning })
+        }
+    }
+
+    @Test("what a department held in two holdings is one clock; a ticket whose opening has not arrived has none")
+    func departmentClocks() throws {
+        var branch = Office("xihu.hz.zj", replica: 1)
+        let id = try branch.perform(.open(OpenBody(title: "断网")), on: nil, as: "SVC", minute: 0)[0].entity
+        try branch.perform(
+            .transfer(.dispatch, site: branch.site, department: "NET", reason: "", note: ""), on: id, as: "SVC",
+            minute: 10)
+        let transfer = try #require(branch.summary(id).custody)
+        branch.confirm(transfer.id, on: id, minute: 10)
+        let back = try branch.perform(.returnBack(reason: "非网络"), on: id, as: "NET", minute: 30)[0].dot
+        branch.confirm(back, on: id, minute: 30)
+        let clocks = clocks(of: branch.summary(id), now: Self.at(45))
+        #expect(clocks.departments.map(\.department) == ["SVC", "NET"])
+        #expect(clocks.departments.map { $0.milliseconds / 60_000 } == [25, 20])
+        let pending = TicketSummary(id: id)
+        #expect(ServiceLevels.clocks(of: pending, now: Self.at(45)).customer == 0)
+        #expect(ticketStatus(pending, Self.catalog, now: Self.at(45)).worst == nil)
+    }
 }

@@ -78,6 +78,9 @@ import Tickets
         // Field 99 is not known to this version and must not be lost.
         operation.body = Body.note(NoteBody(text: "n")).encoded() + [0x98, 0x06, 0x05]
         #expect(same(operation) == operation.body)
+        operation.kind = Kind.accept.operationKind
+        operation.body = Body.accept(AcceptBody(custody: Self.former)).encoded()
+        #expect(same(operation) == Body.accept(AcceptBody(custody: Self.present)).encoded())
     }
 
     @Test("the reference to what an operation was is read back, the latest last, and what is unknown ends the list")
@@ -91,5 +94,7 @@ import Tickets
         #expect(ReissueReference.all(in: first.appended(to: []) + [2, 1]) == [first])
         #expect(ReissueReference.all(in: Array(bytes.dropLast())) == [first])
         #expect(ReissueReference.all(in: []).isEmpty)
+        let nothing = ReissueReference(dot: Dot(Self.former.replica, 0), hash: hash)
+        #expect(ReissueReference.all(in: nothing.appended(to: [])).isEmpty, "no operation has this dot")
     }
 }

@@ -154,26 +154,6 @@ import Tickets
         #expect(scene.branch.summary(scene.id).chases.count == 2)
     }
 
-    @Test("every refusal says in both languages what is wrong and what to do")
-    func texts() {
-        let site = SiteCode(validated: "hz.zj")
-        let all: [Refusal] = [
-            .missing(.title), .tooLong(.title, count: 1, countMax: 0), .operationTooLarge(bytes: 1, bytesMax: 0),
-            .wrongValue(.title), .noSuchTicket, .alreadyOpened, .notHolder(site: site, department: "NET"),
-            .custodyMoved(site: site, department: "NET"), .transferToSelf, .nothingToReturn, .locked(arbiter: site),
-            .alreadyAccepted(person: "甲"), .closed, .notClosed, .closeNeedsReason, .noSuchChase, .alreadyAnswered,
-            .noSuchContest, .notCandidate, .alreadySettled, .levelTooLow(needed: site), .frozen, .sameTicket,
-            .notJoined, .noSuchTag, .nothingToUndo,
-        ]
-        for refusal in all {
-            // Two sentences at least: the fault, then the next step.
-            let chinese = refusal.text(.chinese).split { "。；".contains($0) }
-            let english = refusal.text(.english).split { ".,;".contains($0) }
-            #expect(chinese.count + refusal.text(.chinese).filter { $0 == "，" }.count >= 2, "\(refusal)")
-            #expect(english.count >= 2, "\(refusal)")
-        }
-    }
-
     @Test("a ticket's number reads back in any case and spacing, and tells a slip of the tongue")
     func numbers() throws {
         let site = try #require(SiteCode("xihu.hz.zj"))
@@ -190,6 +170,11 @@ import Tickets
             characters[index] = right
         }
         #expect(TicketNumber.parse("XIHU") == nil && TicketNumber.parse("") == nil)
+        // Heard with a sign that no number has, and with a wrong check character.
+        let compact = number.filter { $0 != "-" }
+        #expect(TicketNumber.parse(compact.dropLast() + "#") == nil)
+        #expect(TicketNumber.parse(String(compact.dropLast()) + (number.hasSuffix("K") ? "L" : "K")) == nil)
+        #expect(TicketNumber.parse("#" + compact.dropFirst()) == nil)
     }
 
     @Test("the standard catalog reads back from its JSON, and a useless one is refused")
@@ -198,9 +183,52 @@ import Tickets
         #expect(try Catalog(json: standard.json()) == standard)
         #expect(
             standard.category("NETWORK.MMS")?.department == "DATA" && standard.department("SVC")?.isAccepting == true)
-        var broken = standard
-        broken.chaseWindowHours = 0
-        #expect(throws: CatalogFailure.invalid(field: "chaseWindowHours")) { try Catalog(json: broken.json()) }
         #expect(throws: CatalogFailure.self) { try Catalog(json: Array("{}".utf8)) }
+    }
+
+    private static let day = WorkingHours.Day(fromMinute: 0, toMinute: 24 * 60)
+
+    /// Values that are just beyond what an office can work with, by the field.
+    static let unworkable: [(field: String, change: @Sendable (inout Catalog) -> Void)] = [
+        ("chaseWindowHours", { $0.chaseWindowHours = 0 }), ("chaseWindowHours", { $0.chaseWindowHours = 1_001 }),
+        ("bounceLimit", { $0.bounceLimit = 0 }), ("bounceLimit", { $0.bounceLimit = 1_001 }),
+        ("warningFraction", { $0.warningFraction = 0 }), ("warningFraction", { $0.warningFraction = 1.01 }),
+        ("limits", { $0.limits.replyMinutes = 0 }), ("limits", { $0.totals.relayed.ticketMinutes = 366 * 24 * 60 + 1 }),
+        ("workingHours.NET", { $0.workingHours = ["NET": hours(week: [day, nil])] }),
+        ("workingHours.NET", { $0.workingHours = ["NET": hours(week: Array(repeating: nil, count: 7))] }),
+        ("workingHours.NET", { $0.workingHours = ["NET": hours(offset: 14 * 60 + 1)] }),
+        ("workingHours.NET", { $0.workingHours = ["NET": hours(offset: .min)] }),
+        ("workingHours.NET", { $0.workingHours = ["NET": hours(day: WorkingHours.Day(fromMinute: 9, toMinute: 9))] }),
+        (
+            "workingHours.NET",
+            { $0.workingHours = ["NET": hours(day: WorkingHours.Day(fromMinute: 9, toMinute: 24 * 60 + 1))] }
+        ),
+    ]
+
+    private static func hours(
+        offset: Int = 480, day: WorkingHours.Day = day, week: [WorkingHours.Day?]? = nil
+    ) -> WorkingHours {
+        WorkingHours(utcOffsetMinutes: offset, week: week ?? Array(repeating: day, count: 7))
+    }
+
+    @Test("a catalog with a value that no office can work with is refused by its field", arguments: unworkable.indices)
+    func unworkableCatalog(index: Int) throws {
+        let (field, change) = Self.unworkable[index]
+        var catalog = Catalog.standard
+        change(&catalog)
+        let failure = CatalogFailure.invalid(field: field)
+        #expect(throws: failure) { try Catalog(json: catalog.json()) }
+        #expect(failure.description.contains(field))
+    }
+
+    @Test("a catalog at the ends of its ranges is taken")
+    func extremeCatalog() throws {
+        var catalog = Catalog.standard
+        catalog.chaseWindowHours = 1_000
+        catalog.bounceLimit = 1
+        catalog.warningFraction = 1
+        catalog.limits.replyMinutes = 366 * 24 * 60
+        catalog.workingHours = ["NET": Self.hours(offset: -14 * 60), "SVC": Self.hours(offset: 14 * 60)]
+        #expect(try Catalog(json: catalog.json()) == catalog)
     }
 }

@@ -120,6 +120,22 @@ import Tickets
         #expect(state?.displayed == register.displayed?.dot, "seed \(seed)")
     }
 
+    @Test("the tags of a ticket are those of an add-wins set", arguments: seeds)
+    func tags(seed: UInt64) throws {
+        let (id, operations) = try Self.history(seed: seed)
+        var ticket = Ticket(id: id)
+        var set = AddWinsSet<String>()
+        for operation in operations {
+            ticket.apply(operation)
+            switch try? Body(decoding: operation) {
+            case .tag(let body): set.add(body.tag, dot: operation.dot)
+            case .untag(let body): set.remove(body.tag, seen: operation.seen)
+            default: continue
+            }
+        }
+        #expect(ticket.summary().tags == set.elements, "seed \(seed)")
+    }
+
     @Test("a state reads back from its bytes", arguments: seeds)
     func roundTrip(seed: UInt64) throws {
         let (id, operations) = try Self.history(seed: seed)

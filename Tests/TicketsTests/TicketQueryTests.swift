@@ -70,7 +70,7 @@ import Tickets
         try scene.branch.perform(.set(.responsibleDepartment, .text("NET")), on: scene.id, as: "SVC", minute: 6)
         try scene.branch.perform(.set(.responsibleCause, .text("设备")), on: scene.id, as: "SVC", minute: 7)
         let summary = scene.branch.summary(scene.id)
-        #expect(summary.promised == Office.start && !summary.hasUnsettledTransfer)
+        #expect(summary.promised == Office.start && summary.contested.isEmpty)
         #expect(summary.responsibleDepartment == "NET" && summary.responsibleCause == "设备")
     }
 

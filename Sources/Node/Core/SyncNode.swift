@@ -43,7 +43,7 @@ package actor SyncNode {
     private var isEpochPlanned = false
     private var isScrubPlanned = false
     /// By the clock that never steps.
-    private var lastMerge: Int64 = 0
+    private var lastCommit: Int64 = 0
     /// Everything the parent had is here; receipts wait for it. Always true at the province.
     private var isCaughtUp: Bool
 
@@ -217,7 +217,7 @@ package actor SyncNode {
         let now = clock.now()
         let isMoreComing = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
         guard let isMoreComing else { return }
-        lastMerge = NodeClock.monotonic()
+        lastCommit = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
             if isMoreComing { writeProjectionSoon() } else { writeProjection() }
         }
@@ -247,7 +247,7 @@ package actor SyncNode {
         guard replica.writer.isProjectionBehind else { return }
         // While more comes, the transactions themselves see to it: that the queue is empty says only that this node is
         // faster than its peer.
-        let isQuiet = NodeClock.monotonic() - lastMerge >= Int64(Self.projectionDelayMilliseconds)
+        let isQuiet = NodeClock.monotonic() - lastCommit >= Int64(Self.projectionDelayMilliseconds)
         if isQuiet && applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
     }
 
@@ -272,6 +272,7 @@ package actor SyncNode {
         if isLocal || isCaughtUp { writeReceipts(for: effects.owingReceipts) }
         subscribers.publish(peers: effects.advancedPeers)
         if isLocal {
+            lastCommit = NodeClock.monotonic()
             advanceSearchSoon()
             saveEpochSoon()
         }
@@ -403,7 +404,7 @@ package actor SyncNode {
     }
 
     private var isBusy: Bool {
-        !applyQueue.isEmpty || NodeClock.monotonic() - lastMerge < Self.searchDelayMilliseconds
+        !applyQueue.isEmpty || NodeClock.monotonic() - lastCommit < Self.searchDelayMilliseconds
     }
 
     /// Texts are read on another thread, the next step's while this one's go into the index.

@@ -32,6 +32,7 @@ final class LinkTicker: Sendable {
 
     private func run() async {
         var isRunning = true
+        var trim = MemoryTrim()
         while isRunning {
             try? await Task.sleep(for: .milliseconds(Self.tickMilliseconds))
             let listeners = state.withLock { state in
@@ -39,6 +40,7 @@ final class LinkTicker: Sendable {
                 return Array(state.listeners.values)
             }
             for listener in listeners { listener() }
+            if trim.isDue(links: listeners.count) { MemoryTrim.giveBack() }
             isRunning = !listeners.isEmpty
         }
     }

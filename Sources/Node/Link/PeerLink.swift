@@ -12,7 +12,7 @@ internal import Transport
 /// One task waits for bytes, decodes and hashes. The session and the writer have a mailbox each, so that a link on which
 /// nothing happens holds no further task. Flow-control credit for a batch goes back after its commit, so a slow disk here
 /// slows the sender and nobody else.
-struct PeerLink {
+final class PeerLink: Sendable {
     /// What the session is fed with, in order.
     enum Input: Sendable {
         case message(SyncMessage)

@@ -10,7 +10,7 @@ enum AuthenticatedCipher {
     /// - Returns: as many octets as the plain ones, then the tag of 16.
     static func seal(_ plain: [UInt8], key: [UInt8], nonce: [UInt8], binding: [UInt8]) -> [UInt8] {
         precondition(key.count == keyBytes && nonce.count == nonceBytes, "32 octets of key, 12 of nonce")
-        guard let context = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }
+        let context = makeContext()
         defer { EVP_CIPHER_CTX_free(context) }
         var sealed = [UInt8](repeating: 0, count: plain.count + tagBytes)
         var (count, rest): (Int32, Int32) = (0, 0)
@@ -29,7 +29,7 @@ enum AuthenticatedCipher {
     /// - Returns: nil unless the octets were sealed with this key, nonce and binding.
     static func open(_ sealed: [UInt8], key: [UInt8], nonce: [UInt8], binding: [UInt8]) -> [UInt8]? {
         guard key.count == keyBytes, nonce.count == nonceBytes, sealed.count >= tagBytes else { return nil }
-        guard let context = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }
+        let context = makeContext()
         defer {
             EVP_CIPHER_CTX_free(context)
             ERR_clear_error()
@@ -50,5 +50,10 @@ enum AuthenticatedCipher {
         guard done else { return nil }
         plain.removeLast()
         return plain
+    }
+
+    private static func makeContext() -> OpaquePointer {
+        guard let context = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }
+        return context
     }
 }

@@ -15,6 +15,12 @@ package struct PersonalKeyID: Hashable, Comparable, Sendable, CustomStringConver
         low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// The first 16 octets of a hash.
+    init(startOf hash: ContentHash) {
+        high = UInt64(bigEndian: hash.words.0)
+        low = UInt64(bigEndian: hash.words.1)
+    }
+
     /// 32 hexadecimal digits.
     package init?(hexadecimal text: String) {
         guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
@@ -59,10 +65,7 @@ package struct PersonalKey: Hashable, Sendable {
         writer.integer(subject.high)
         writer.integer(subject.low)
         writer.raw(secret)
-        guard let id = PersonalKeyID(hasher.hash(writer.bytes).bytes.prefix(PersonalKeyID.byteCount)) else {
-            preconditionFailure("16 octets of 32")
-        }
-        self.id = id
+        id = PersonalKeyID(startOf: hasher.hash(writer.bytes))
         self.subject = subject
         self.secret = secret
     }

@@ -50,8 +50,6 @@ struct KeyExchange: Sendable {
 extension SyncMessage {
     /// As many messages as it takes.
     package static func keys(of entries: [PersonalKeyEntry], beforeBatch: Bool = false) -> [SyncMessage] {
-        stride(from: 0, to: entries.count, by: SyncLimits.keysMax).map { start in
-            .keys(Array(entries[start..<min(start + SyncLimits.keysMax, entries.count)]), beforeBatch: beforeBatch)
-        }
+        entries.portions(of: SyncLimits.keysMax).map { .keys($0, beforeBatch: beforeBatch) }
     }
 }

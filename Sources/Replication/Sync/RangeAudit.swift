@@ -80,9 +80,7 @@ package struct RangeAudit: ~Copyable {
     /// - Parameter dots: operations to ask for.
     package init(healing dots: [Dot]) {
         purpose = .heal
-        todo = stride(from: 0, to: dots.count, by: AuditLimits.fetchedOperationsMax).map {
-            .fetch(Array(dots[$0..<min($0 + AuditLimits.fetchedOperationsMax, dots.count)]))
-        }
+        todo = dots.portions(of: AuditLimits.fetchedOperationsMax).map { .fetch($0) }
     }
 
     package mutating func start() -> [Effect] {
@@ -116,11 +114,7 @@ package struct RangeAudit: ~Copyable {
         switch comparison {
         case .differing(let parts, let entities):
             todo += parts.map { .summarise($0) }
-            var rest = entities[...]
-            while !rest.isEmpty {
-                todo.append(.list(Array(rest.prefix(AuditLimits.leafEntitiesMax)), after: nil))
-                rest = rest.dropFirst(AuditLimits.leafEntitiesMax)
-            }
+            todo += entities.portions(of: AuditLimits.leafEntitiesMax).map { .list($0, after: nil) }
             return next()
         case .operations(let differences): return take(differences) + next()
         }
@@ -171,19 +165,12 @@ package struct RangeAudit: ~Copyable {
         case .over: return []
         }
         guard purpose == .repair else { return [] }
-        var here = PlantedBug.auditDoesNotFetch.isActive ? [] : differences.missingHere[...]
-        while !here.isEmpty {
-            todo.append(.fetch(Array(here.prefix(AuditLimits.fetchedOperationsMax))))
-            here = here.dropFirst(AuditLimits.fetchedOperationsMax)
+        if !PlantedBug.auditDoesNotFetch.isActive {
+            todo += differences.missingHere.portions(of: AuditLimits.fetchedOperationsMax).map { .fetch($0) }
         }
-        var effects: [Effect] = []
-        var there = differences.missingThere[...]
-        while !there.isEmpty {
-            effects.append(.send(Array(there.prefix(AuditLimits.fetchedOperationsMax))))
-            unsentCount += 1
-            there = there.dropFirst(AuditLimits.fetchedOperationsMax)
-        }
-        return effects
+        let sent = differences.missingThere.portions(of: AuditLimits.fetchedOperationsMax)
+        unsentCount += sent.count
+        return sent.map { .send($0) }
     }
 
     private mutating func next() -> [Effect] {

@@ -64,14 +64,8 @@ struct ReceivingLanes: Sendable {
     private func expected(_ start: FeedCursor, _ progress: FeedProgress) -> FeedCursor? {
         if start == progress.cursor { return start }
         var normalised = progress
-        // Each of the intervals may be one that the sender did not accept.
-        while !normalised.intervals.isEmpty {
-            normalised.normalise()
-            if normalised.cursor == start { return start }
-            guard !normalised.intervals.isEmpty else { break }
-            normalised.intervals.removeFirst()
-        }
-        return nil
+        normalised.normalise()
+        return normalised.cursor == start ? start : nil
     }
 
     mutating func applied(_ lane: Lane) {

@@ -31,7 +31,7 @@ struct SendingLanes: Sendable {
         var end: FeedCursor
         var bytes: Int
         var sentAt: Int64
-        var isForAudit = false
+        var isForAudit: Bool
     }
 
     private let feed: ReplicaID
@@ -76,7 +76,7 @@ struct SendingLanes: Sendable {
     /// The backlog stands at this cursor: jumps over what the peer knows, and ends where the live lane began.
     private mutating func advance(_ cursor: FeedCursor, known: [FeedInterval]) {
         var cursor = cursor
-        var known = known[...]
+        var known = ArraySlice(known)
         while let interval = known.first, interval.start <= cursor.position {
             if interval.start == cursor.position {
                 cursor.position = interval.end

@@ -40,7 +40,7 @@ package enum SyncCodec {
         wire.start = WireCursor(batch.start)
         wire.end = WireCursor(batch.end)
         wire.remaining = batch.remaining
-        wire.lane = WireLane(rawValue: batch.lane.rawValue) ?? .backlog
+        wire.lane = WireLane(batch.lane)
         wire.omitted = batch.omitted.map { .init($0.bytes) }
         return wire
     }
@@ -81,7 +81,7 @@ package enum SyncCodec {
                     omitted: batch.omitted, remaining: batch.remaining),
                 coding: .zstd)
         case .ack(let lane, let position, let digest):
-            wire.ack.lane = WireLane(rawValue: lane.rawValue) ?? .backlog
+            wire.ack.lane = WireLane(lane)
             wire.ack.position = position
             wire.ack.count = digest.count
             wire.ack.sum = .init(digest.sum.bytes)
@@ -220,6 +220,17 @@ package struct SyncDecoder: ~Copyable {
         } catch {
             throw .invalid(field: field)
         }
+    }
+}
+
+extension WireLane {
+    fileprivate init(_ lane: Lane) {
+        self =
+            switch lane {
+            case .backlog: .backlog
+            case .live: .live
+            case .repair: .repair
+            }
     }
 }
 

@@ -347,7 +347,7 @@ package struct SyncSession: ~Copyable {
             return pump()
         }
         sending.sent(batch, head: head, at: now.monotonicMilliseconds)
-        return send(batch.keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
+        return send(batch, with: batch.keys) + pump()
     }
 
     /// - Parameter batches: what was read for the repair lane; places are given here.
@@ -361,7 +361,7 @@ package struct SyncSession: ~Copyable {
             return (forAudit ? perform { $0.sent() } : []) + pump()
         }
         let batch = sending.repair(operations, hashes: hashes, forAudit: forAudit, at: now.monotonicMilliseconds)
-        return send(keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)] + pump()
+        return send(batch, with: keys) + pump()
     }
 
     /// The batch that ends here is durable.
@@ -381,7 +381,7 @@ package struct SyncSession: ~Copyable {
         switch phase {
         case .established: return wish(purpose)
         case .idle, .awaitingHello, .meeting:
-            auditWish = purpose
+            remember(purpose)
             return []
         case .searching, .closed: return []
         }
@@ -396,7 +396,7 @@ package struct SyncSession: ~Copyable {
         var effects: [Effect] = []
         if !operations.isEmpty {
             let batch = sending.repair(operations, hashes: hashes, forAudit: false, at: now.monotonicMilliseconds)
-            effects += send(keys) + [.sendBatch(batch, compressed: peer?.acceptsZstd ?? false)]
+            effects += send(batch, with: keys)
         }
         return effects + [.send(.auditReply(reply))]
     }
@@ -440,9 +440,7 @@ package struct SyncSession: ~Copyable {
         guard case .established = phase, let peer, min(peer.version, Self.versionMax) >= Self.headsVersion else {
             return []
         }
-        return stride(from: 0, to: heads.count, by: HeadLimits.headsMax).map { start in
-            .send(.heads(Array(heads[start..<min(start + HeadLimits.headsMax, heads.count)])))
-        }
+        return heads.portions(of: HeadLimits.headsMax).map { .send(.heads($0)) }
     }
 
     /// This side ends the session.
@@ -574,9 +572,10 @@ package struct SyncSession: ~Copyable {
         return keys.hold(entries) ? [] : close(.malformedMessage, "more keys than a batch needs")
     }
 
-    private mutating func send(_ entries: [PersonalKeyEntry]) -> [Effect] {
-        guard peer?.acceptsKeys == true else { return [] }
-        return keys.messages(for: entries, beforeBatch: true).map { .send($0) }
+    /// A batch, behind the keys that it needs.
+    private mutating func send(_ batch: OutgoingBatch, with entries: [PersonalKeyEntry]) -> [Effect] {
+        let wanted = peer?.acceptsKeys == true ? keys.messages(for: entries, beforeBatch: true) : []
+        return wanted.map { .send($0) } + [.sendBatch(batch, compressed: peer?.acceptsZstd == true)]
     }
 
     // MARK: Sending
@@ -612,19 +611,24 @@ package struct SyncSession: ~Copyable {
     // MARK: Auditing
 
     private mutating func wish(_ purpose: RangeAudit.Purpose) -> [Effect] {
-        guard audit == nil else {
-            // One that repairs is not held back by one that does not.
-            if purpose == .repair, audit?.purpose != .repair { auditWish = .repair }
+        if let running = audit?.purpose {
+            // One that repairs finds all that another would; one that heals compares nothing.
+            if running == .heal || (running == .verify && purpose == .repair) { remember(purpose) }
             return []
         }
         guard !waitsForBacklog() else {
-            if auditWish != .repair { auditWish = purpose }
+            remember(purpose)
             return []
         }
         auditDeadline = nil
         if purpose == .repair || auditWish == purpose { auditWish = nil }
         audit = RangeAudit(purpose)
         return [.notice(.auditStarted)] + perform { $0.start() }
+    }
+
+    /// One that repairs is not forgotten over one that does not.
+    private mutating func remember(_ purpose: RangeAudit.Purpose) {
+        if auditWish != .repair { auditWish = purpose }
     }
 
     private mutating func releaseWish() -> [Effect] {

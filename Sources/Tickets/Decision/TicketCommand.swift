@@ -66,8 +66,8 @@ package struct DecisionContext: Sendable {
 
     package init(
         author: Author, replica: ReplicaID, nextSequence: UInt64, now: HybridTimestamp, catalog: Catalog = .standard,
-        utcOffsetMinutes: Int = 480, operation: @escaping @Sendable (Dot) -> Operation? = { _ in nil },
-        ticket: @escaping @Sendable (EntityID) -> Ticket? = { _ in nil }
+        utcOffsetMinutes: Int = 480, operation: @escaping @Sendable (Dot) -> Operation?,
+        ticket: @escaping @Sendable (EntityID) -> Ticket?
     ) {
         self.author = author
         self.replica = replica

@@ -123,7 +123,6 @@ extension CustodyTree {
         if isClosed || cycle < paths.count - 1 {
             closed = facts.closes.filter { self.cycle(of: $0) == cycle }.min(by: facts.isEarlier).map(facts.instant)
             if closed == nil, cycle < reopenings.count { closed = facts.instant(reopenings[cycle][0]) }
-            if closed == nil { closed = facts.closes.max(by: facts.isEarlier).map(facts.instant) }
         }
         return TicketSummary.Cycle(
             dot: custodies[0].id, start: custodies[0].since, fedBack: feedback.map(facts.instant), closed: closed)

@@ -60,7 +60,7 @@ extension Derivation {
         }
         let seen = writes.filter { $0.field == field.rawValue && $0.event != own && hasSeen(own, $0.event) }
         guard !seen.isEmpty else { return nil }
-        return fieldState(seen[...]).displayed
+        return fieldState(ArraySlice(seen)).displayed
     }
 
     /// Add-wins sets: a removal takes away the additions that its author had seen.

@@ -1,5 +1,3 @@
-package import Replication
-
 /// Kind 31: one document of the versioned reference data, a value of a multi-value register.
 package struct CatalogDocumentBody: Hashable, Sendable {
     package enum Format: UInt8, Sendable, CaseIterable {
@@ -38,39 +36,5 @@ extension CatalogDocumentBody: KindBody {
         wire.format = WireCatalogFormat(rawValue: Int(format.rawValue)) ?? .unspecified
         wire.content.append(contentsOf: content)
         return wire
-    }
-
-    func validate() throws(Refusal) {
-        guard !name.isEmpty else { throw .missing(.name) }
-        try Refusal.check(name, nil)
-    }
-}
-
-/// The register of one catalog document: which operation's content counts, and whether several do at once.
-package struct CatalogRegister: Hashable, Sendable {
-    /// The value of a write is its dot: the content is read from the operation.
-    package struct Content: Hashable, Sendable {
-        package let name: String
-        package let version: UInt32
-    }
-
-    package private(set) var register = MultiValueRegister<Content>()
-
-    package init() {}
-
-    /// Never refuses; what is no catalog document is passed over.
-    package mutating func apply(_ operation: Operation) {
-        guard operation.entity.type == .catalog, case .catalogDocument(let body)? = try? Body(decoding: operation)
-        else {
-            return
-        }
-        register.write(
-            Content(name: body.name, version: body.version), dot: operation.dot, time: operation.time,
-            seen: operation.seen)
-    }
-
-    /// The write that counts: of concurrent ones the highest version, then the latest, then the greater dot.
-    package var displayed: Dot? {
-        register.writes.max { ($0.value.version, $0.time, $0.dot) < ($1.value.version, $1.time, $1.dot) }?.dot
     }
 }

@@ -72,9 +72,4 @@ extension RevokeBody: KindBody {
         wire.keys = keys.map { .init($0) }
         return wire
     }
-
-    func validate() throws(Refusal) {
-        guard !reason.allSatisfy(\.isWhitespace) else { throw .missing(.reason) }
-        try Refusal.check(reason, nil)
-    }
 }

@@ -26,9 +26,4 @@ extension UntagBody: KindBody {
     func record(in draft: inout EventDraft) {
         draft.text = tag
     }
-
-    func validate() throws(Refusal) {
-        guard !tag.allSatisfy(\.isWhitespace) else { throw .missing(.tag) }
-        try Refusal.check(tag, nil)
-    }
 }

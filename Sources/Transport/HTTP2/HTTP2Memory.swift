@@ -16,21 +16,19 @@ enum HTTP2Memory {
         var isPaged: Bool
     }
 
-    nonisolated(unsafe) private static var callbacks = nghttp2_mem(
-        mem_user_data: nil, malloc: { size, _ in HTTP2Memory.allocate(size) },
-        free: { block, _ in HTTP2Memory.free(block) },
-        calloc: { count, size, _ in
-            let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: size)
-            guard !isTooMuch, let block = HTTP2Memory.allocate(bytes) else { return nil }
-            memset(block, 0, bytes)
-            return block
-        },
-        realloc: { block, size, _ in HTTP2Memory.reallocate(block, size) })
-
     /// For a session to copy.
     static func withCallbacks<Result>(_ body: (UnsafeMutablePointer<nghttp2_mem>) -> Result) -> Result {
-        var copy = callbacks
-        return body(&copy)
+        var callbacks = nghttp2_mem(
+            mem_user_data: nil, malloc: { size, _ in HTTP2Memory.allocate(size) },
+            free: { block, _ in HTTP2Memory.free(block) },
+            calloc: { count, size, _ in
+                let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: size)
+                guard !isTooMuch, let block = HTTP2Memory.allocate(bytes) else { return nil }
+                memset(block, 0, bytes)
+                return block
+            },
+            realloc: { block, size, _ in HTTP2Memory.reallocate(block, size) })
+        return body(&callbacks)
     }
 
     static func allocate(_ size: Int) -> UnsafeMutableRawPointer? {

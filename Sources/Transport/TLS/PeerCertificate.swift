@@ -3,8 +3,9 @@ import COpenSSL
     import Glibc
 #endif
 
-/// What this program wants to know of a certificate, detached from OpenSSL.
-package struct PeerCertificate: Sendable, Hashable {
+/// What this program wants to know of a certificate, detached from OpenSSL. One object, since every task of a connection
+/// holds on to it for as long as it waits.
+package final class PeerCertificate: Sendable {
     /// Every URI among the subject alternative names, in order.
     package let uris: [String]
     /// How many names of another type (DNS, IP, e-mail ...) stand beside the URIs.
@@ -37,7 +38,7 @@ package struct PeerCertificate: Sendable, Hashable {
 
     /// Reads the first certificate of a PEM text.
     /// - Throws: `TransportError.configuration` if there is none.
-    package init(pem: String) throws {
+    package convenience init(pem: String) throws {
         let first = try X509Reference.parseChain(pem)[0]
         defer { keepAlive(first) }
         self.init(x509: first.pointer)
@@ -122,6 +123,12 @@ package struct PeerCertificate: Sendable, Hashable {
         guard X509_digest(x509, EVP_sha256(), &digest, &count) == 1 else { return "" }
         return hexadecimalText(digest)
     }
+}
+
+extension PeerCertificate: Hashable {
+    package static func == (left: PeerCertificate, right: PeerCertificate) -> Bool { left.pem == right.pem }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(pem) }
 }
 
 /// Lower-case hexadecimal digits, two an octet.

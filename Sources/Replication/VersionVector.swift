@@ -15,8 +15,6 @@ package struct VersionVector: Hashable, Sendable {
         for entry in entries { record(entry) }
     }
 
-    package var isEmpty: Bool { entries.isEmpty }
-
     package subscript(replica: ReplicaID) -> UInt64 {
         guard let index = index(of: replica) else { return 0 }
         return entries[index].sequence

@@ -1,4 +1,7 @@
-/// A multi-value register: writes replace what their author had seen; concurrent writes stay side by side.
+package import Replication
+
+/// A multi-value register: writes replace what their author had seen; concurrent writes stay side by side. What a ticket
+/// shows of its fields is compared with it.
 ///
 /// State: the surviving writes and the join of every write's `seen`, so that a write which arrives after its successor
 /// is recognised as superseded. Commutative, associative and idempotent under `merge`.
@@ -24,14 +27,6 @@ package struct MultiValueRegister<Value: Hashable & Sendable>: Hashable, Sendabl
         writes = []
         context = VersionVector()
     }
-
-    /// For decoders; the arguments are what `writes` and `context` of an encoded register were.
-    package init(writes: [Write], context: VersionVector) {
-        self.writes = writes
-        self.context = context
-    }
-
-    package var hasConflict: Bool { writes.count > 1 }
 
     /// The write to show first: the latest, ties by the greater dot. Nil if nothing was written.
     package var displayed: Write? {

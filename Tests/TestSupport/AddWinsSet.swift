@@ -1,4 +1,7 @@
-/// An add-wins observed-remove set: a removal takes away only the additions that its author had seen.
+package import Replication
+
+/// An add-wins observed-remove set: a removal takes away only the additions that its author had seen. What a ticket shows
+/// of its tags is compared with it.
 ///
 /// State: the surviving additions of each element and the join of every removal's `seen` for it.
 package struct AddWinsSet<Element: Hashable & Comparable & Sendable>: Hashable, Sendable {
@@ -19,18 +22,9 @@ package struct AddWinsSet<Element: Hashable & Comparable & Sendable>: Hashable, 
         presences = [:]
     }
 
-    /// For decoders.
-    package init(presences: [Element: Presence]) {
-        self.presences = presences
-    }
-
     /// Present elements in ascending order.
     package var elements: [Element] {
         presences.filter { !$0.value.additions.isEmpty }.keys.sorted()
-    }
-
-    package func contains(_ element: Element) -> Bool {
-        presences[element].map { !$0.additions.isEmpty } ?? false
     }
 
     package mutating func add(_ element: Element, dot: Dot) {
