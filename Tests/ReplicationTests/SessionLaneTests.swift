@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test(
-        "a live batch that neither goes on nor begins anew, or that begins before the cursor, ends the session",
+        "a live batch that neither goes on nor begins anew, or begins before what came in this session, ends the session",
         arguments: [[2, 3, 2, 4, 5, 2], [2, 4, 2, 4, 5, 3], [2, 4, 2, 3, 5, 3]])
     func strayLive(places: [Int]) {
         var session = Fixture.established()
@@ -147,6 +147,7 @@ import Testing
             .batch(Self.batch(.live, places[3], places[4], from: places[5])), now: Fixture.at(2))
         #expect(stray.words == ["bye cursorMismatch", "close cursorMismatch"])
         var behind = Fixture.established(received: FeedProgress(cursor: Fixture.theirs.cursor(at: 4)))
+        _ = behind.handle(.batch(Self.batch(.backlog, 4, 6)), now: Fixture.at(2))
         let before = behind.handle(.batch(Self.batch(.live, 3, 5, from: 3)), now: Fixture.at(2))
         #expect(before.words == ["bye cursorMismatch", "close cursorMismatch"])
     }
