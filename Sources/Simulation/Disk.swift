@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Store
 
 /// Files of a data folder, copied as a crash or a careless hand would leave them.
 enum Disk {
@@ -24,6 +25,11 @@ enum Disk {
             try handle.truncate(atOffset: UInt64(logBytes))
             try handle.close()
         }
+    }
+
+    /// - Parameter pages: after so many the log goes into the database and begins anew; 0 for never.
+    static func boundLog(of writer: StoreWriter, pages: Int) throws {
+        try writer.executeForTests("PRAGMA wal_autocheckpoint = \(pages); PRAGMA journal_size_limit = 0")
     }
 
     static func replaceEpoch(in folder: String, by other: String) throws {

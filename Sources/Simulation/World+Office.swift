@@ -6,6 +6,9 @@ internal import Tickets
 
 // An office's process: start, end, transactions.
 extension World {
+    /// Of the write-ahead log, behind which the database is brought up to it: every kept disk and every crash copies both.
+    private static let checkpointPages = 250
+
     /// - Parameter creating: for an empty disk.
     func start(_ office: Office, creating: Bool = false) throws {
         precondition(office.replica == nil, "one process at a time")
@@ -30,6 +33,7 @@ extension World {
         let (writer, _) = try Store.open(
             DataFolder(path: office.folder), creating: creating ? identity : nil,
             context: creating ? creation : context)
+        try Disk.boundLog(of: writer, pages: Self.checkpointPages)
         let base = monotonicStart
         writer.monotonic = { [unowned self] in base.advanced(by: .milliseconds(now)) }
         let random = office.random
@@ -121,6 +125,8 @@ extension World {
         office.ends = []
         // Nobody hears of anything more.
         office.process += 1
+        // What has gone into the database is whole in the log: a part of the log alone would not be any crash.
+        if crash == .duringCommit { try Disk.boundLog(of: replica.writer, pages: 0) }
         let before = Disk.logBytes(office.folder)
         if crash != .beforeCommit {
             office.isUntold = true

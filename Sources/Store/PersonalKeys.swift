@@ -100,7 +100,7 @@ extension StoreReader {
             """
             SELECT \(Self.columns) FROM sealing_key k
             WHERE \(condition) AND \(isChild ? Self.inScope : "?2 IS NOT NULL") ORDER BY k.id
-            """)
+            """, isHeld: true)
         rows.bind(2, peer.record.site.rawValue)
         return rows
     }

@@ -208,22 +208,23 @@ package final class StoreWriter {
 
 extension StoreWriter {
     /// Timestamp that the node's clock has to go on from: of the first and the latest operation of this incarnation, and
-    /// of the latest of the one before. (What is issued again keeps its time, so that the latest alone may be older.)
+    /// of the latest of the one before, up to where this one follows it: what lies beyond is of another disk, whose clock
+    /// is none of this node's. (What is issued again keeps its time, so that the latest alone may be older.)
     package func lastOwnTime() throws -> HybridTimestamp {
         let identity = reader.identity
         return try reader.read { db in
-            func latest(_ replica: ReplicaID?) throws -> UInt64 {
-                guard let replica else { return 0 }
+            func latest(_ replica: ReplicaID, through sequence: UInt64) throws -> UInt64 {
                 let times = try Int64.fetchAll(
                     db,
                     sql: """
                         SELECT o.time FROM operation o JOIN replica r ON r.id = o.replica
-                        WHERE r.replica = ? AND o.sequence IN (1, r.highest)
+                        WHERE r.replica = ?1 AND o.sequence IN (1, min(r.highest, ?2))
                         """,
-                    arguments: [Int64(bitPattern: replica.rawValue)])
+                    arguments: [Int64(bitPattern: replica.rawValue), Int64(bitPattern: sequence)])
                 return times.map(UInt64.init(bitPattern:)).max() ?? 0
             }
-            return HybridTimestamp(rawValue: try max(latest(identity.replica), latest(identity.follows?.replica)))
+            let former = try identity.follows.map { try latest($0.replica, through: $0.sequence) } ?? 0
+            return HybridTimestamp(rawValue: try max(latest(identity.replica, through: UInt64(Int64.max)), former))
         }
     }
 }

@@ -210,6 +210,25 @@ import Tickets
         #expect(reader.identity.replica == ReplicaID(81))
     }
 
+    @Test("what another disk writes under the former incarnation does not move the clock")
+    func othersTime() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder.path) }
+        try make()
+        do {
+            let (writer, _) = try open(next: 80)
+            try writer.setPendingRecovery(PendingRecovery(reason: .cloned))
+        }
+        let (writer, reader) = try open(next: 81)
+        #expect(reader.identity.follows == Predecessor(replica: ReplicaID(13), sequence: 1))
+        let own = try writer.lastOwnTime()
+        var other = Office("zj", replica: 13, announced: true)
+        let later = try other.perform(
+            .open(OpenBody(title: "一", department: "SVC")), on: nil, as: "SVC", minute: 100_000)
+        try write(later, writer)
+        #expect(try #require(later.first).time > own)
+        #expect(try writer.lastOwnTime() == own)
+    }
+
     @Test("an incarnation that has written nothing is not followed: the one before it is")
     func silent() throws {
         defer { try? FileManager.default.removeItem(atPath: folder.path) }
