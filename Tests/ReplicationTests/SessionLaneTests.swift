@@ -138,11 +138,7 @@ import Testing
     }
 
     @Test(
-<<<<<<< HEAD
         "a live batch that neither goes on nor begins anew ends the session",
-=======
-        "a live batch that neither goes on nor begins anew, or begins before what came in this session, ends the session",
->>>>>>> 8490edee28aa6fe3d34361f19d99009b180df8f1
         arguments: [[2, 3, 2, 4, 5, 2], [2, 4, 2, 4, 5, 3], [2, 4, 2, 3, 5, 3]])
     func strayLive(places: [Int]) {
         var session = Fixture.established()
@@ -150,7 +146,6 @@ import Testing
         let stray = session.handle(
             .batch(Self.batch(.live, places[3], places[4], from: places[5])), now: Fixture.at(2))
         #expect(stray.words == ["bye cursorMismatch", "close cursorMismatch"])
-<<<<<<< HEAD
     }
 
     @Test(
@@ -163,12 +158,6 @@ import Testing
         var moved = Fixture.established(received: received)
         _ = moved.handle(.batch(Self.batch(.backlog, 4, 6)), now: Fixture.at(2))
         #expect(moved.handle(batch, now: Fixture.at(2)).words == ["bye cursorMismatch", "close cursorMismatch"])
-=======
-        var behind = Fixture.established(received: FeedProgress(cursor: Fixture.theirs.cursor(at: 4)))
-        _ = behind.handle(.batch(Self.batch(.backlog, 4, 6)), now: Fixture.at(2))
-        let before = behind.handle(.batch(Self.batch(.live, 3, 5, from: 3)), now: Fixture.at(2))
-        #expect(before.words == ["bye cursorMismatch", "close cursorMismatch"])
->>>>>>> 8490edee28aa6fe3d34361f19d99009b180df8f1
     }
 
     @Test("with one interval more than may be remembered the shortest is forgotten, and comes once more")
