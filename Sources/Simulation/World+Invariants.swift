@@ -122,7 +122,11 @@ extension World {
         for (id, entity) in parent.log.entities {
             guard (id.type != .ticket && !id.isJournal) || isSibling || entity.sites.includesAny(within: child.site)
             else {
-                if let held = child.log.entities[id], !held.dots.contains(where: { isTwofold($0, child, parent) }) {
+                // What let it in may have been lost with a disk, when the history before it had been sent.
+                let wasLetIn = !shortened.isEmpty && sites[id]?.includesAny(within: child.site) == true
+                if let held = child.log.entities[id], !wasLetIn,
+                    !held.dots.contains(where: { isTwofold($0, child, parent) })
+                {
                     return "\(child.name) has \(id), which is not in its scope"
                 }
                 continue
