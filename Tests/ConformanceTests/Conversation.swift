@@ -55,9 +55,16 @@ struct Conversation {
         {
             try await eventually(what, within: 10) { holds(client.frames) || !client.isActive }
         }
+        if case .goesOn(let what, let holds) = item.expectation {
+            // What a request's handler says may come after the barriers. If it never does, the outcome tells more.
+            try? await eventually(what, within: 10) { holds(said(after: greeted)) || !client.isActive }
+        }
         if item.expectation.isEnd { try await eventually("the end", within: 10) { !client.isActive } }
-        let frames = client.frames.dropFirst(greeted).filter { !isBarrier($0) }
-        return Outcome(frames: Array(frames), hasEnded: !client.isActive)
+        return Outcome(frames: said(after: greeted), hasEnded: !client.isActive)
+    }
+
+    private func said(after greeted: Int) -> [Frame] {
+        client.frames.dropFirst(greeted).filter { !isBarrier($0) }
     }
 
     /// - Returns: how many frames were received with it.
