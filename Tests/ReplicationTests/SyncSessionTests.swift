@@ -680,6 +680,24 @@ extension [SyncSession.Effect] {
         #expect(late.words == ["bye outOfOrder", "close outOfOrder"])
     }
 
+    @Test("a peer that has said Hello and nothing else is given up, and one that leaves a probe unanswered")
+    func answerTimeout() {
+        let limit = SyncLimits.answerMillisecondsMax
+        var silent = Self.started()
+        _ = silent.handle(Self.hello(), now: Self.at(10))
+        #expect(silent.tick(now: Self.at(limit + 9)).isEmpty)
+        #expect(silent.tick(now: Self.at(limit + 10)).words == ["bye outOfOrder", "close outOfOrder"])
+        var searching = Self.started()
+        _ = searching.handle(Self.hello(), now: Self.at(1))
+        _ = searching.identified(Self.standing(nil))
+        let held = HeldOperation(sequence: 9, hash: .zero)
+        _ = searching.handle(Self.resume(held: held, isEmpty: false), now: Self.at(1))
+        #expect(searching.tick(now: Self.at(limit * 2)).isEmpty, "its Resume is here; the store takes its time")
+        #expect(searching.judged(.behind(last: 5)).words == ["probe 3"])
+        #expect(searching.tick(now: Self.at(limit * 2)).isEmpty)
+        #expect(searching.tick(now: Self.at(limit * 3)).words == ["bye outOfOrder", "close outOfOrder"])
+    }
+
     @Test("a Bye ends the session in every phase, and what comes after it has no effect")
     func bye() {
         for phase in 0..<3 {

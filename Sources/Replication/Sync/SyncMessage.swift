@@ -173,6 +173,9 @@ package enum SyncLimits {
     package static let liveOperationsMax: UInt64 = 200
     package static let backlogAckMillisecondsMax: Int64 = 2_000
     package static let helloMillisecondsMax: Int64 = 10_000
+    /// Until the peer's Resume has come after its Hello, and each of its answers to a probe: a large store on a slow line
+    /// takes part of that.
+    package static let answerMillisecondsMax: Int64 = 120_000
     package static let clockIntervalMilliseconds: Int64 = 30_000
     /// Operations in arrears with which an audit still starts.
     package static let auditBacklogMax: UInt64 = 5_000

@@ -190,6 +190,8 @@ package struct SyncSession: ~Copyable {
     private var heldReply: AuditReply?
     private var isAnsweringAudit = false
     private var keys = KeyExchange()
+    /// Until when the peer's Resume, or its answer to a probe, has to be here; nil while none is owed.
+    private var answerDeadline: Int64?
     // Clock.
     private var now = Moment(monotonicMilliseconds: 0, wallMilliseconds: 0)
     private var nextClockAt: Int64 = 0
@@ -235,6 +237,7 @@ package struct SyncSession: ~Copyable {
         case (_, .resume(let resume)):
             guard peerResume == nil else { return close(.outOfOrder, "a second Resume") }
             peerResume = resume
+            answerDeadline = nil
             return meet()
         case (_, .probe(let sequence)):
             guard let peer else { return [] }
@@ -455,11 +458,14 @@ package struct SyncSession: ~Copyable {
         switch phase {
         case .awaitingHello(let deadline) where now.monotonicMilliseconds >= deadline:
             return close(.outOfOrder, "no Hello within \(SyncLimits.helloMillisecondsMax) ms")
+        case .meeting, .searching:
+            guard let answerDeadline, now.monotonicMilliseconds >= answerDeadline else { return [] }
+            return close(.outOfOrder, "no Resume or ProbeAnswer within \(SyncLimits.answerMillisecondsMax) ms")
         case .established where now.monotonicMilliseconds >= nextClockAt:
             nextClockAt = now.monotonicMilliseconds + SyncLimits.clockIntervalMilliseconds
             clockAskedAt = now.wallMilliseconds
             return [.send(.clock(originMilliseconds: now.wallMilliseconds, echoMilliseconds: 0))] + releaseWish()
-        case .idle, .awaitingHello, .meeting, .searching, .established, .closed: return []
+        case .idle, .awaitingHello, .established, .closed: return []
         }
     }
 
@@ -479,6 +485,7 @@ package struct SyncSession: ~Copyable {
         }
         phase = .meeting
         peer = hello
+        answerDeadline = now.monotonicMilliseconds + SyncLimits.answerMillisecondsMax
         nextClockAt = now.monotonicMilliseconds
         return [.identify(hello)]
     }
@@ -501,6 +508,7 @@ package struct SyncSession: ~Copyable {
         var search = search
         if let sequence = search.next() {
             phase = .searching(search, reason)
+            answerDeadline = now.monotonicMilliseconds + SyncLimits.answerMillisecondsMax
             return [.send(.probe(sequence: sequence))]
         }
         // Also of what was rolled back: somebody may have written here since the search began.
@@ -514,6 +522,7 @@ package struct SyncSession: ~Copyable {
 
     private mutating func take(probeAnswer answer: HeldOperation?) -> [Effect] {
         guard case .searching(var search, let reason) = phase else { return [] }
+        answerDeadline = nil
         if let answer, answer.sequence > search.agreed, answer.sequence < search.differs {
             return [.compareOwn(answer)]
         }
