@@ -8,7 +8,7 @@ import Tickets
 
 @testable import Node
 
-@Suite struct AdminSocketTests {
+@Suite struct AdminSocketProcessTests {
     /// Runs the socket of a node for as long as `body` takes.
     private func serving(_ body: (APINode) async throws -> Void) async throws {
         let api = try await APINode()

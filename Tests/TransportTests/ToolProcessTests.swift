@@ -7,7 +7,7 @@ import Testing
 
 /// Other people's clients: what our own two ends agree on may still be wrong.
 @Suite("Foreign clients", .timeLimit(.minutes(1)))
-struct ToolTests {
+struct ToolProcessTests {
     let authority: TestAuthority
     let folder: URL
 
@@ -62,7 +62,7 @@ struct ToolTests {
 
     @Test(
         "curl posts a body over HTTP/2 with a client certificate",
-        .enabled(if: ToolTests.find("curl") != nil, "curl is not installed"))
+        .enabled(if: ToolProcessTests.find("curl") != nil, "curl is not installed"))
     func curl() async throws {
         try await withServer(EchoTests.makeServer()) { server in
             let url = "https://127.0.0.1:\(try await server.port)/upload"
@@ -79,7 +79,7 @@ struct ToolTests {
 
     @Test(
         "curl gets an early answer to a large upload",
-        .enabled(if: ToolTests.find("curl") != nil, "curl is not installed"))
+        .enabled(if: ToolProcessTests.find("curl") != nil, "curl is not installed"))
     func curlEarlyAnswer() async throws {
         let server = try EchoTests.makeServer { stream, _ in
             try? stream.respond(HTTP2ResponseHead(status: 413), body: ByteBuffer(string: "too large"))
@@ -96,7 +96,7 @@ struct ToolTests {
 
     @Test(
         "curl without a certificate, with TLS 1.2 or without HTTP/2 is refused",
-        .enabled(if: ToolTests.find("curl") != nil, "curl is not installed"))
+        .enabled(if: ToolProcessTests.find("curl") != nil, "curl is not installed"))
     func curlRefused() async throws {
         try await withServer(EchoTests.makeServer()) { server in
             let url = "https://127.0.0.1:\(try await server.port)/"
@@ -111,7 +111,7 @@ struct ToolTests {
 
     @Test(
         "a browser's listener verifies under its own certificate",
-        .enabled(if: ToolTests.find("curl") != nil, "curl is not installed"))
+        .enabled(if: ToolProcessTests.find("curl") != nil, "curl is not installed"))
     func console() async throws {
         let identity = try makeConsoleIdentity(dnsNames: [], nowMilliseconds: TestAuthority.now)
         try write("console.pem", identity.certificateChainPEM)
@@ -134,7 +134,7 @@ struct ToolTests {
     }
 
     @Test(
-        "nghttp uploads and downloads", .enabled(if: ToolTests.find("nghttp") != nil, "nghttp is not installed"))
+        "nghttp uploads and downloads", .enabled(if: ToolProcessTests.find("nghttp") != nil, "nghttp is not installed"))
     func nghttp() async throws {
         try await withServer(EchoTests.makeServer()) { server in
             let url = "https://127.0.0.1:\(try await server.port)/n"
@@ -150,7 +150,7 @@ struct ToolTests {
 
     @Test(
         "h2load gets every answer of a thousand requests, sixteen at a time",
-        .enabled(if: ToolTests.find("h2load") != nil, "h2load is not installed"))
+        .enabled(if: ToolProcessTests.find("h2load") != nil, "h2load is not installed"))
     func h2load() async throws {
         let path = "/tmp/transport-\(UUID()).sock"
         let server = HTTP2Server(address: .unixSocket(path), tls: nil, logger: quiet) { stream, _ in
@@ -167,7 +167,7 @@ struct ToolTests {
 
     @Test(
         "openssl s_client finds nothing below TLS 1.3",
-        .enabled(if: ToolTests.find("openssl") != nil, "openssl is not installed"))
+        .enabled(if: ToolProcessTests.find("openssl") != nil, "openssl is not installed"))
     func protocolVersion() async throws {
         try await withServer(EchoTests.makeServer()) { server in
             let (status, _, errors) = try await run(

@@ -6,7 +6,7 @@ import Tickets
 import Transport
 
 /// The console over a real socket, TLS and HTTP/2.
-@Suite struct ListenerTests {
+@Suite struct ListenerProcessTests {
     @Test("curl gets the log-in page over TLS 1.3 and HTTP/2, and nothing over TLS 1.2 or HTTP/1.1")
     func curl() async throws {
         let console = try await TestConsole()
