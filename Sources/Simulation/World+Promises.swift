@@ -94,7 +94,7 @@ extension World {
         if !isTold { fail(.clone, office, "a copy of \(hello.replica) came back and was taken for the only one") }
     }
 
-    /// Two histories of one incarnation are noticed when they next meet.
+    /// Two histories of one incarnation are noticed when they next meet, or end no session.
     func noteConflict(_ dot: Dot, at end: SessionEnd) {
         let office = end.office
         let peer = end.connection.peer(of: end)

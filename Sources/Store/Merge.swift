@@ -20,6 +20,8 @@ package struct MergeBatch: Sendable {
     let readings: [OperationReading]
     /// Keys that have come with them, or were made for them.
     let keys: [PersonalKeyEntry]
+    /// Of the two nodes' own histories, where a peer has sent it.
+    let agreed: AgreedHistories
     /// What it takes in memory, about.
     package let memoryBytes: Int
 
@@ -27,13 +29,15 @@ package struct MergeBatch: Sendable {
     private static let operationMemoryBytes = 640
 
     package init(
-        source: BatchSource, operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = []
+        source: BatchSource, operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = [],
+        agreed: AgreedHistories = AgreedHistories()
     ) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         self.source = source
         self.operations = operations
         self.hashes = hashes
         self.keys = keys
+        self.agreed = agreed
         readings = operations.map { OperationReading($0) }
         memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
@@ -130,7 +134,8 @@ struct Merge: ~Copyable {
         for key in batch.keys { offered[key.id] = key }
         for index in batch.operations.indices {
             try append(
-                batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source)
+                batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source,
+                agreed: batch.agreed)
         }
         if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }
@@ -138,7 +143,7 @@ struct Merge: ~Copyable {
     /// - Parameter wasParked: who has brought it may have been put back to an earlier state since.
     private mutating func append(
         _ operation: Operation, hash: ContentHash, reading: OperationReading, source: WriterCache.PeerEntry?,
-        wasParked: Bool = false
+        agreed: AgreedHistories = AgreedHistories(), wasParked: Bool = false
     ) throws {
         let replica = try cache.replica(operation.dot.replica)
         do {
@@ -147,8 +152,8 @@ struct Merge: ~Copyable {
                 if PlantedBug.duplicatesCountTwice.isActive { try work(on: operation.entity).digest.insert(hash) }
                 return
             }
-        } catch StoreError.conflictingHistory(_, let stored, _) where isOfThird(operation.dot.replica, source) {
-            // Neither of the two can put that right: what else they have for each other is not held up by it.
+        } catch StoreError.conflictingHistory(_, let stored, _) where isPastMending(operation.dot, source, agreed) {
+            // Neither of the two will put that right: what else they have for each other is not held up by it.
             return try park(
                 operation, hash: hash, source: source, reason: "another operation stands under its dot: \(stored)")
         }
@@ -163,10 +168,15 @@ struct Merge: ~Copyable {
             operation, hash: hash, reading: reading, replica: replica, source: source, wasParked: wasParked)
     }
 
-    /// Whether an incarnation is neither this store's present one nor that of the peer who sends.
-    private func isOfThird(_ replica: ReplicaID, _ source: WriterCache.PeerEntry?) -> Bool {
+    /// Whether two contents of a dot are nothing that the next meeting with this peer will tell: it is of an incarnation
+    /// that is neither this store's present one nor the peer's, or the two agree on a later operation of it.
+    private func isPastMending(
+        _ dot: Dot, _ source: WriterCache.PeerEntry?, _ agreed: AgreedHistories
+    ) -> Bool {
         guard let source, let own else { return false }
-        return replica != own && replica != source.node
+        if dot.replica == own { return dot.sequence < agreed.own }
+        if dot.replica == source.node { return dot.sequence < agreed.peer }
+        return true
     }
 
     private mutating func takeIn(

@@ -96,7 +96,7 @@ final class StoreEnd {
                     [
                         MergeBatch(
                             source: .peer(id, place), operations: batch.operations, hashes: batch.hashes,
-                            keys: batch.keys)
+                            keys: batch.keys, agreed: batch.agreed)
                     ],
                     now: Office.start)
                 perform(session.applied(batch.lane, batch.end))

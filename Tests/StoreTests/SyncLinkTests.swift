@@ -202,6 +202,59 @@ import Tickets
         #expect(try first.reader.parkedCount() == 1)
     }
 
+    @Test("another content of a dot before what both have agreed on is parked, and no session ends for it")
+    func twoContentsBeforeAgreed() throws {
+        var generator = SeededGenerator(seed: 6)
+        let (region, province) = (try TestStore("hz.zj", replica: 21, parent: "zj"), try TestStore("zj", replica: 41))
+        var office = Office("zj", replica: 41, announced: true)
+        var written: [Replication.Operation] = []
+        for minute in Int64(1)...2 {
+            var opened = try office.perform(
+                .open(OpenBody(title: "宽带", department: "SVC")), on: nil, as: "SVC", minute: minute)[0]
+            opened.scope = [SiteCode(validated: "hz.zj")]
+            written.append(opened)
+        }
+        // Of the province's history before it was put back.
+        var former = written[0]
+        former.time = HybridTimestamp(rawValue: former.time.rawValue + 1)
+        try province.commit([announcement("zj", replica: 41), written[1]])
+        try region.commit([announcement("hz.zj", replica: 21), announcement("zj", replica: 41), written[1]])
+        let link = StoreLink(region, province)
+        try link.connectAndRun(using: &generator)
+        try province.commit([written[0]])
+        try region.commit([former])
+        for end in [link.below, link.above] { end.announceNews() }
+        try link.run(using: &generator)
+        #expect(link.below.closed == nil && link.above.closed == nil)
+        for (store, sound) in [(province, written[0]), (region, former)] {
+            #expect(try store.reader.operation(sound.dot) == sound, "each keeps what it had")
+            #expect(try store.reader.parked().map(\.dot) == [sound.dot])
+        }
+    }
+
+    @Test("another content of a dot behind what both have agreed on ends the session: the next meeting tells")
+    func twoContentsBehindAgreed() throws {
+        var generator = SeededGenerator(seed: 7)
+        let (region, province) = (try TestStore("hz.zj", replica: 21, parent: "zj"), try TestStore("zj", replica: 41))
+        var office = Office("zj", replica: 41, announced: true)
+        let opened = try office.perform(
+            .open(OpenBody(title: "宽带", department: "SVC")), on: nil, as: "SVC", minute: 1)
+        var other = opened
+        other[0].time = HybridTimestamp(rawValue: opened[0].time.rawValue + 1)
+        try province.commit([announcement("zj", replica: 41)])
+        try region.commit([announcement("hz.zj", replica: 21), announcement("zj", replica: 41)])
+        let link = StoreLink(region, province)
+        try link.connectAndRun(using: &generator)
+        try province.commit(opened)
+        try region.commit(other)
+        link.below.announceNews()
+        #expect(throws: StoreError.self) { try link.run(using: &generator) }
+        #expect(try province.reader.parkedCount() == 0)
+        let again = StoreLink(region, province)
+        try again.connectAndRun(using: &generator)
+        #expect(again.above.recovery?.0 == .forked && again.above.recovery?.1 == 1)
+    }
+
     @Test("two histories that waited for one announcement do not keep it out")
     func twoContentsParked() throws {
         let store = try TestStore("zj", replica: 41)

@@ -27,7 +27,8 @@ package final class ApplyQueue: Sendable {
         completion: @escaping @Sendable (Result<Void, any Error>) -> Void
     ) -> Entry {
         let merge = MergeBatch(
-            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys)
+            source: .peer(id, place), operations: batch.operations, hashes: batch.hashes, keys: batch.keys,
+            agreed: batch.agreed)
         return Entry(
             batch: merge, bytes: merge.memoryBytes, isMoreComing: batch.lane == .backlog && batch.remaining > 0,
             isBacklog: batch.lane == .backlog, isRepair: batch.lane == .repair, session: session,

@@ -78,6 +78,19 @@ package struct HeldOperation: Hashable, Sendable {
     }
 }
 
+/// Up to where two nodes have found at their meeting that they hold the same of each other's present incarnation. Of what
+/// lies before that no later meeting tells. Source: Protocols/sync.md §7.
+package struct AgreedHistories: Sendable, Hashable {
+    /// The sequence of this store's incarnation; 0 if the peer holds nothing of it, or something else.
+    package var own: UInt64
+    /// The same of the peer's incarnation.
+    package var peer: UInt64
+
+    package init(own: UInt64 = 0, peer: UInt64 = 0) {
+        (self.own, self.peer) = (own, peer)
+    }
+}
+
 /// Operations as they arrived, each with the hash that the receiver has computed.
 package struct ReceivedBatch: Sendable {
     package var lane: Lane
@@ -92,6 +105,8 @@ package struct ReceivedBatch: Sendable {
     package var wireBytes: Int
     /// Keys that have come for it.
     package var keys: [PersonalKeyEntry] = []
+    /// What the session that brought it began with.
+    package var agreed = AgreedHistories()
 
     package init(
         lane: Lane, start: FeedCursor, end: FeedCursor, operations: [Operation], hashes: [ContentHash],

@@ -179,6 +179,7 @@ package struct SyncSession: ~Copyable {
     private var peer: SyncMessage.Hello?
     private var peerResume: SyncMessage.Resume?
     private var standing: PeerStanding?
+    private var agreed = AgreedHistories()
     private var sending: SendingLanes
     private var receiving = ReceivingLanes()
     private var audit: RangeAudit?
@@ -296,7 +297,9 @@ package struct SyncSession: ~Copyable {
         switch verdict {
         // What the peer does not hold yet may be written by the other copy under the same dots.
         case .sound where peerResume.isCloned: return recover(.cloned, common: peerResume.held?.sequence ?? 0)
-        case .sound: return [.vouch(presented: peerResume.received, isPeerEmpty: hasNothing(peerResume))]
+        case .sound:
+            agreed.own = peerResume.held?.sequence ?? 0
+            return [.vouch(presented: peerResume.received, isPeerEmpty: hasNothing(peerResume))]
         case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
         case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
         }
@@ -545,6 +548,9 @@ package struct SyncSession: ~Copyable {
         }
         var batch = batch
         batch.keys = keys.takePending()
+        // Who sends batches has found what this store holds of it to be its own.
+        agreed.peer = standing?.held?.sequence ?? 0
+        batch.agreed = agreed
         guard let place = receiving.take(batch) else {
             return close(
                 .cursorMismatch,
