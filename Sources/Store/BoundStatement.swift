@@ -178,10 +178,10 @@ final class BoundStatement {
 }
 
 extension Database {
-    /// A writing transaction: begun and committed by held statements, since parsing the two words anew costs a small
-    /// transaction more than some of its rows. What the body throws rolls it back.
-    func transacting<Value>(_ body: () throws -> Value) throws -> Value {
-        try BoundStatement(self, "BEGIN IMMEDIATE", isHeld: true).run()
+    /// A transaction that is begun and committed by held statements: parsing the two words anew costs as much as a short
+    /// read, and a small write more than some of its rows. What the body throws rolls it back.
+    func transacting<Value>(_ kind: TransactionKind, _ body: () throws -> Value) throws -> Value {
+        try BoundStatement(self, "BEGIN \(kind.rawValue)", isHeld: true).run()
         do {
             let value = try body()
             try BoundStatement(self, "COMMIT", isHeld: true).run()

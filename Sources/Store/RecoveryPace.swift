@@ -29,9 +29,8 @@ package struct RecoveryPace: Hashable, Sendable {
             (count, latest) = (passed < 0 ? count + 1 : 1, now)
             return nil
         }
-        var wait = Self.waitMillisecondsMin
-        for _ in 1..<min(count, 64) where wait < Self.waitMillisecondsMax { wait *= 2 }
-        wait = min(wait, Self.waitMillisecondsMax)
+        // Sixteen doublings are beyond the maximum.
+        let wait = min(Self.waitMillisecondsMin << min(count - 1, 16), Self.waitMillisecondsMax)
         guard passed >= wait else { return wait - passed }
         (count, latest) = (count + 1, now)
         return nil
@@ -41,12 +40,13 @@ package struct RecoveryPace: Hashable, Sendable {
 extension RecoveryPace {
     static func read(_ db: Database) throws -> RecoveryPace {
         RecoveryPace(
-            count: try Meta.integer("child_recoveries", db) ?? 0, latest: try Meta.integer("child_recovered", db) ?? 0)
+            count: try Meta.integer(Meta.childRecoveries, db) ?? 0,
+            latest: try Meta.integer(Meta.childRecovered, db) ?? 0)
     }
 
     func save(_ db: Database) throws {
-        try Meta.set("child_recoveries", count, db)
-        try Meta.set("child_recovered", latest, db)
+        try Meta.set(Meta.childRecoveries, count, db)
+        try Meta.set(Meta.childRecovered, latest, db)
     }
 }
 

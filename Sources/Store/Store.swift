@@ -174,6 +174,10 @@ enum Meta {
     /// Which key of the disk the secrets are wrapped under.
     static let diskKey = "disk_key"
 
+    /// How often a child was believed, and when it was last; see `RecoveryPace`.
+    static let childRecoveries = "child_recoveries"
+    static let childRecovered = "child_recovered"
+
     private static let valueOfKey = "SELECT value FROM meta WHERE key = ?"
 
     static func set(_ key: String, _ value: (any DatabaseValueConvertible)?, _ db: Database) throws {
@@ -241,20 +245,8 @@ package final class StoreReader: Sendable {
         names.withLock { $0 = used }
     }
 
-    /// One snapshot for all that the body reads. As `DatabasePool.read` does, but the connection keeps the statements that
-    /// begin and end it: preparing them costs as much as a short read.
+    /// One snapshot for all that the body reads, on a connection that cannot write.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        try pool.unsafeRead { db in
-            try BoundStatement(db, "BEGIN DEFERRED TRANSACTION", isHeld: true).run()
-            defer {
-                // Nothing was written: it ends either way.
-                do {
-                    try BoundStatement(db, "COMMIT TRANSACTION", isHeld: true).run()
-                } catch {
-                    try? BoundStatement(db, "ROLLBACK TRANSACTION", isHeld: true).run()
-                }
-            }
-            return try body(db)
-        }
+        try pool.unsafeRead { db in try db.transacting(.deferred) { try body(db) } }
     }
 }

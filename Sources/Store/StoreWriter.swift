@@ -114,7 +114,7 @@ package final class StoreWriter {
         let cache = try WriterCache(db, disk: reader.disk)
         guard let cursor = cache.projectionCursor else { return cache }
         var result = MergeResult()
-        try db.transacting {
+        try db.transacting(.immediate) {
             let rows = try BoundStatement(
                 db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
             rows.bind(1, cursor)
@@ -179,7 +179,7 @@ package final class StoreWriter {
         var kept: WriterCache?
         let value = try pool.writeWithoutTransaction { db -> Value in
             let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
-            let value = try db.transacting {
+            let value = try db.transacting(.immediate) {
                 let value = try body(db, current)
                 try record(value, db)
                 return value

@@ -179,7 +179,8 @@ package struct SyncSession: ~Copyable {
     private var peer: SyncMessage.Hello?
     private var peerResume: SyncMessage.Resume?
     private var standing: PeerStanding?
-    private var agreed = AgreedHistories()
+    /// Up to where the peer holds this store's history as it is here.
+    private var agreedOwn: UInt64 = 0
     private var sending: SendingLanes
     private var receiving = ReceivingLanes()
     private var audit: RangeAudit?
@@ -298,7 +299,7 @@ package struct SyncSession: ~Copyable {
         // What the peer does not hold yet may be written by the other copy under the same dots.
         case .sound where peerResume.isCloned: return recover(.cloned, common: peerResume.held?.sequence ?? 0)
         case .sound:
-            agreed.own = peerResume.held?.sequence ?? 0
+            agreedOwn = peerResume.held?.sequence ?? 0
             return [.vouch(presented: peerResume.received, isPeerEmpty: hasNothing(peerResume))]
         case .behind(let last): return search(HistorySearch(differs: last + 1), .rolledBack)
         case .differs(let sequence): return search(HistorySearch(differs: sequence), .forked)
@@ -549,8 +550,7 @@ package struct SyncSession: ~Copyable {
         var batch = batch
         batch.keys = keys.takePending()
         // Who sends batches has found what this store holds of it to be its own.
-        agreed.peer = standing?.held?.sequence ?? 0
-        batch.agreed = agreed
+        batch.agreed = AgreedHistories(own: agreedOwn, peer: standing?.held?.sequence ?? 0)
         guard let place = receiving.take(batch) else {
             return close(
                 .cursorMismatch,
