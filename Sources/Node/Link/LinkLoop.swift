@@ -42,15 +42,12 @@ actor LinkLoop {
                 isDialer: link.isDialer, unacknowledgedBytesMax: link.settings.windowBytes))
     }
 
-    func start() {
-        _ = perform(session.start(now: moment()))
-    }
-
     /// - Returns: true if the session is over.
     func take(_ input: PeerLink.Input) async -> Bool {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         var effects: [SyncSession.Effect]
         switch input {
+        case .started: effects = session.start(now: moment())
         case .message(let message):
             effects = session.handle(message, now: moment())
             if let work = message.work, !effects.contains(where: { $0.work == work }) { gauge.done(work) }
