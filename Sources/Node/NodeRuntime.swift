@@ -354,6 +354,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
     }
 
+    @inline(never)
     private func syncRequest(_ head: HTTP2RequestHead, of peer: ConnectionPeer) -> SyncRequest {
         guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host),
             let role = node.identity.role(of: site), role != .parent

@@ -68,7 +68,8 @@ extension StoreReader {
             var part = FeedPart()
             part.head = try Self.head(of: peer, db)
             var batch = OutgoingBatch(lane: lane, start: cursor, end: cursor, operations: [], remaining: 0)
-            batch.operations.reserveCapacity(SyncLimits.batchOperationsMax)
+            let ahead = part.head > cursor.position ? part.head - cursor.position : 0
+            batch.operations.reserveCapacity(Int(min(ahead, UInt64(SyncLimits.batchOperationsMax))))
             var bytes = 0
             var rowCount = 0
             var isCut = false

@@ -304,10 +304,16 @@ actor LinkSupervisor {
         guard answer(stream, from: site, certificate) else { return }
         let ending = await run(
             stream, site: site, role: role, certificate: certificate, isDialer: false, control: LinkControl())
+        logEnd(ending, of: site)
+    }
+
+    @inline(never)
+    private func logEnd(_ ending: PeerLink.Ending, of site: SiteCode) {
         logger.notice("session ended", metadata: ["peer": "\(site)", "reason": "\(ending.reason)"])
     }
 
     /// - Returns: whether the session may begin.
+    @inline(never)
     private func answer(_ stream: HTTP2Stream, from site: SiteCode, _ certificate: PeerCertificate?) -> Bool {
         do {
             if certificate.map(node.revocations.peers.includes) == true {
@@ -336,19 +342,33 @@ actor LinkSupervisor {
         _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, certificate: PeerCertificate?, isDialer: Bool,
         control: LinkControl
     ) async -> PeerLink.Ending {
-        sessions[ObjectIdentifier(control)] = (
-            control, Session(site: site, replica: nil, certificate: certificate)
-        )
-        let link = PeerLink(
-            node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
-            settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
+        let link = begin(stream, site, role, certificate, isDialer: isDialer, control)
         // Whoever dialled looks after the audits, so that the two do not do it twice.
         let audits = isDialer ? Task { await auditDaily(control) } : nil
         let ending = await link.run(control: control)
         audits?.cancel()
+        ended(site, control, ending)
+        return ending
+    }
+
+    // What stands on either side of a wait is not inlined into it: a link that waits for days would keep its room.
+
+    @inline(never)
+    private func begin(
+        _ stream: HTTP2Stream, _ site: SiteCode, _ role: PeerRole, _ certificate: PeerCertificate?, isDialer: Bool,
+        _ control: LinkControl
+    ) -> PeerLink {
+        let session = Session(site: site, replica: nil, certificate: certificate)
+        sessions[ObjectIdentifier(control)] = (control, session)
+        return PeerLink(
+            node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
+            settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
+    }
+
+    @inline(never)
+    private func ended(_ site: SiteCode, _ control: LinkControl, _ ending: PeerLink.Ending) {
         let replica = sessions.removeValue(forKey: ObjectIdentifier(control))?.session.replica
         noteDisconnected(site, replica: replica, failure: ending.reason)
-        return ending
     }
 
     private func auditDaily(_ control: LinkControl) async {

@@ -100,6 +100,8 @@ final class Mailbox<Element: Sendable>: Sendable {
                 return ((element, receiver), nil)
             }
             state.isRunning = false
+            // Keeps no room either for what it once held.
+            if state.waiting.isEmpty { state.waiting = [] }
             return (nil, Self.takeFinish(&state))
         }
         finish?.resume()

@@ -102,7 +102,7 @@ final class PeerLink: Sendable {
     /// Runs the session to its end. Returns when the stream has ended, a side has said goodbye, or the task is cancelled.
     ///
     /// This is what a link keeps while nothing happens: hence what comes before the wait and what comes after it stand
-    /// apart.
+    /// apart, and are not inlined.
     func run(control: LinkControl) async -> Ending {
         let parts = start(control)
         await withTaskCancellationHandler {
@@ -113,6 +113,7 @@ final class PeerLink: Sendable {
         return await end(parts, control)
     }
 
+    @inline(never)
     private func start(_ control: LinkControl) -> Parts {
         let (inputs, outbox) = (Mailbox<Input>(), Mailbox<Outgoing>())
         // The peer is known once it has said who it is; until then nothing is to be sent to it.
