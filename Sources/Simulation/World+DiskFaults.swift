@@ -77,7 +77,7 @@ extension World {
         let copies = neighbours(of: office)
         guard let row = random.pick(office.log.rows),
             let dot = try replica.reader.operations(after: row.arrival - 1, limit: 1).first?.operation.dot,
-            !office.everDamaged.contains(dot), copies.contains(where: { hasSound(dot, $0) })
+            !office.everDamaged.contains(dot), copies.contains(where: { hasSound(dot, of: office, $0) })
         else { return false }
         office.everDamaged.insert(dot)
         office.damaged.insert(dot)
@@ -139,8 +139,10 @@ extension World {
         return above + below
     }
 
-    private func hasSound(_ dot: Dot, _ office: Office) -> Bool {
-        office.log.hashes[dot] != nil && !office.damaged.contains(dot)
+    /// Whether another one has what stood in the row: where one dot has two contents, the other content heals nothing.
+    private func hasSound(_ dot: Dot, of office: Office, _ other: Office) -> Bool {
+        office.log.hashes[dot] != nil && other.log.hashes[dot] == office.log.hashes[dot]
+            && !other.damaged.contains(dot)
     }
 
     /// - Returns: what is still to be healed; what nobody has a sound copy of is lost.
@@ -153,7 +155,9 @@ extension World {
         guard !office.damaged.isEmpty else { return nil }
         let copies = neighbours(of: office)
         for dot in office.damaged.sorted() {
-            if copies.contains(where: { hasSound(dot, $0) }) { return "\(office.name) has a damaged row \(dot)" }
+            guard !copies.contains(where: { hasSound(dot, of: office, $0) }) else {
+                return "\(office.name) has a damaged row \(dot)"
+            }
             lost.insert(dot)
         }
         return nil

@@ -154,6 +154,8 @@ extension World {
         shorten(office)
         end(office)
         Disk.remove(office.folder)
+        // Nobody else's row can be healed from it any more.
+        office.log = LogModel()
         office.folder = office.newPath("disk", in: root)
         for path in office.images.map(\.path) + office.backups { Disk.remove(path) }
         (office.images, office.backups) = ([], [])

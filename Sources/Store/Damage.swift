@@ -13,6 +13,20 @@ package struct DamagedOperation: Hashable, Sendable {
     package var since: Int64
 }
 
+/// The list of rows that do not match their hash.
+enum Damage {
+    /// - Parameter now: UTC milliseconds.
+    static func note(arrival: Int64, now: Int64, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO damaged (arrival, replica, sequence, hash, found)
+                SELECT o.arrival, coalesce(r.replica, 0), o.sequence, o.hash, ?2
+                FROM operation o LEFT JOIN replica r ON r.id = o.replica WHERE o.arrival = ?1
+                ON CONFLICT (arrival) DO NOTHING
+                """, arguments: [arrival, now])
+    }
+}
+
 extension StoreReader {
     /// Rows that were found damaged and have not been healed, in order of arrival.
     package func damaged() throws -> [DamagedOperation] {
@@ -31,6 +45,28 @@ extension StoreReader {
     }
 }
 
+extension StoreReader {
+    /// Whether a row that came behind an operation, on the same ticket, is known to be damaged: it may be what the
+    /// operation seems to lack.
+    package func isDamaged(behind dot: Dot, on ticket: EntityID) throws -> Bool {
+        try read { db in
+            try Bool.fetchOne(
+                db,
+                sql: """
+                    SELECT EXISTS (
+                        SELECT 1 FROM damaged d JOIN operation o ON o.arrival = d.arrival JOIN entity e ON e.id = o.entity
+                        WHERE e.type = ?1 AND e.high = ?2 AND e.low = ?3 AND o.arrival > (
+                            SELECT t.arrival FROM operation t JOIN replica r ON r.id = t.replica
+                            WHERE r.replica = ?4 AND t.sequence = ?5))
+                    """,
+                arguments: [
+                    Int(ticket.type.rawValue), Int64(bitPattern: ticket.high), Int64(bitPattern: ticket.low),
+                    Int64(bitPattern: dot.replica.rawValue), Int64(bitPattern: dot.sequence),
+                ]) ?? false
+        }
+    }
+}
+
 extension StoreWriter {
     /// Remembers that a row does not match its hash; looks at it once more before.
     /// - Parameter now: UTC milliseconds.
@@ -39,13 +75,7 @@ extension StoreWriter {
     package func noteDamaged(arrival: Int64, now: Int64) throws -> Bool {
         try write { db in
             guard try !RowVerdict.of(arrival, db).isSound else { return false }
-            try db.execute(
-                sql: """
-                    INSERT INTO damaged (arrival, replica, sequence, hash, found)
-                    SELECT o.arrival, coalesce(r.replica, 0), o.sequence, o.hash, ?2
-                    FROM operation o LEFT JOIN replica r ON r.id = o.replica WHERE o.arrival = ?1
-                    ON CONFLICT (arrival) DO NOTHING
-                    """, arguments: [arrival, now])
+            try Damage.note(arrival: arrival, now: now, db)
             return db.changesCount > 0
         }
     }
@@ -81,7 +111,9 @@ extension StoreWriter {
             let entity = try localNumber(of: operation.entity, db, cache)
             try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
             try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
-            for touched in Set([entity, stated["entity"] as Int64]) { try refold(touched, now: now, db, cache) }
+            try refold(entity, including: arrival, now: now, db, cache)
+            let former: Int64 = stated["entity"]
+            if former != entity { try refold(former, now: now, db, cache) }
             return true
         }
     }

@@ -28,10 +28,9 @@ extension StoreWriter {
                 rows.bind(2, Self.transactionOperationsMax)
                 var read = 0
                 while try rows.step() {
-                    let stored = try OperationRow.read(rows, table)
-                    last = stored.arrival
+                    last = rows.integer(0)
                     read += 1
-                    try merge.replay(stored)
+                    try merge.replay(rows, table)
                 }
                 guard read > 0 else { break }
                 try merge.finish()

@@ -14,8 +14,12 @@ struct Refold {
 
     /// - Parameter entities: local numbers. Those without operations lose their rows.
     /// - Parameter arrivals: of all their operations, ascending.
+    /// - Returns: whose projection was written.
     /// O(operations of these entities).
-    func run(_ entities: some Collection<Int64>, arrivals: [Int64], _ db: Database, _ cache: WriterCache) throws {
+    @discardableResult
+    func run(
+        _ entities: some Collection<Int64>, arrivals: [Int64], _ db: Database, _ cache: WriterCache
+    ) throws -> MergeResult {
         precondition(cache.projectionCursor == nil, "the projection is brought up to the log before it is made anew")
         // Decoded states of them may be at hand; all are read again.
         cache.forgetWorks()
@@ -33,9 +37,8 @@ struct Refold {
         for arrival in arrivals {
             row.bind(1, arrival)
             guard try row.step() else { continue }
-            let stored = try OperationRow.read(row, table)
-            row.reset()
-            try merge.replay(stored)
+            defer { row.reset() }
+            try merge.replay(row, table)
         }
         try merge.finish()
         for entity in entities {
@@ -46,6 +49,7 @@ struct Refold {
         }
         // What was folded here does not know which children take part.
         cache.forgetWorks()
+        return merge.result
     }
 
     private func withdrawMeasures(of entities: some Collection<Int64>, _ db: Database, _ cache: WriterCache) throws {

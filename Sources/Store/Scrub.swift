@@ -127,11 +127,14 @@ extension StoreWriter {
         }
     }
 
+    /// - Parameter healed: arrival of a row of it that its state may lack, since it could not be read.
     @discardableResult
     func refold(
-        _ number: Int64, now: Int64, trustsState: Bool = true, _ db: Database, _ cache: WriterCache
+        _ number: Int64, including healed: Int64? = nil, now: Int64, trustsState: Bool = true, _ db: Database,
+        _ cache: WriterCache
     ) throws -> Bool {
-        let arrivals = try Refold.arrivals(of: number, trustsState: trustsState, db)
+        var arrivals = try Refold.arrivals(of: number, trustsState: trustsState, db)
+        if let healed, !arrivals.contains(healed) { arrivals = (arrivals + [healed]).sorted() }
         let row = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival = ?1")
         let table = try InternTable(db)
         var hasher = ContentHasher()
@@ -142,7 +145,7 @@ extension StoreWriter {
             guard RowVerdict.of(row, table, &hasher).isSound else { return false }
         }
         let refold = Refold(catalog: catalog, site: reader.identity.site, now: now)
-        try refold.run([number], arrivals: arrivals, db, cache)
+        report(try refold.run([number], arrivals: arrivals, db, cache))
         return true
     }
 }

@@ -115,7 +115,7 @@ package enum Store {
         let disk = try DiskKey.open(folder)
         try adopt(disk, file.pool)
         let reader = StoreReader(folder: folder, file: file, identity: identity, disk: disk)
-        let writer = try StoreWriter(reader: reader, machine: context.machine)
+        let writer = try StoreWriter(reader: reader, machine: context.machine, openedAt: context.now)
         writer.use(context.catalog)
         try writer.upgrade(now: context.now, progress: context.progress)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
@@ -124,7 +124,7 @@ package enum Store {
         }
         // Everything in memory belongs to the former incarnation.
         let next = StoreReader(folder: folder, file: file, identity: renewed, disk: disk)
-        let nextWriter = try StoreWriter(reader: next, machine: context.machine)
+        let nextWriter = try StoreWriter(reader: next, machine: context.machine, openedAt: context.now)
         nextWriter.use(context.catalog)
         try nextWriter.saveEpoch()
         return (nextWriter, next)

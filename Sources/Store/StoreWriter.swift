@@ -27,6 +27,8 @@ package final class StoreWriter {
     private var cache: WriterCache?
     /// Whose projection was written by another call than the one that took their operations in.
     private var unreported = MergeResult()
+    /// UTC milliseconds.
+    private let openedAt: Int64
     /// Of the machine; goes into the epoch file.
     let machine: ContentHash?
     /// Entries that go into the journal with the next transaction that has a result to be told.
@@ -34,8 +36,9 @@ package final class StoreWriter {
     /// What the epoch file says; nil before the first time.
     var savedEpoch: Epoch?
 
-    init(reader: StoreReader, machine: ContentHash? = nil) throws {
+    init(reader: StoreReader, machine: ContentHash? = nil, openedAt: Int64) throws {
         self.reader = reader
+        self.openedAt = openedAt
         self.machine = machine
         pool = reader.pool
         catalog = .standard
@@ -79,6 +82,9 @@ package final class StoreWriter {
         return reporting(result)
     }
 
+    /// The next result says it too.
+    func report(_ result: MergeResult) { unreported.addTouched(result) }
+
     private func reporting(_ result: MergeResult) -> MergeResult {
         var result = result
         result.addTouched(unreported)
@@ -119,8 +125,8 @@ package final class StoreWriter {
                 db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival")
             rows.bind(1, cursor)
             let table = try InternTable(db)
-            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: 0)
-            while try rows.step() { try merge.replay(try OperationRow.read(rows, table)) }
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: openedAt)
+            while try rows.step() { try merge.replay(rows, table) }
             try merge.finish()
             result = merge.result
         }

@@ -9,6 +9,13 @@ package struct OperationReading: Sendable {
         draft = EventDraft(decoding: operation)
     }
 
+    private init(_ draft: EventDraft) {
+        self.draft = draft
+    }
+
+    /// Of an operation whose body is not to be trusted.
+    package static let opaque = OperationReading(EventDraft(isOpaque: true))
+
     /// What an `open` gives the ticket to be called by.
     package var number: String? { draft.label }
     /// The key that a personal value in it is sealed under.

@@ -87,6 +87,19 @@ import Tickets
         #expect(try store.projection() == before)
     }
 
+    @Test("a rebuild goes over a damaged row and records it, and a sound copy makes it whole", arguments: damages)
+    func rebuilt(_ change: String) throws {
+        let before = try store.projection()
+        try RawConnection(store.folder).execute("UPDATE operation SET \(change) WHERE arrival = 6")
+        try store.writer.rebuild(now: 9)
+        let noted = try store.reader.damaged()
+        #expect(noted.map(\.arrival) == [6] && noted.map(\.since) == [9])
+        #expect(try store.writer.heal(log[5], hash: hashes[5]))
+        #expect(try store.reader.damaged().isEmpty && wrong().isEmpty)
+        #expect(try store.reader.entitiesMissingOperations().isEmpty)
+        #expect(try store.projection() == before)
+    }
+
     @Test("a healthy row is never touched, whatever is offered for it")
     func healthy() throws {
         #expect(try scrub().isEmpty)

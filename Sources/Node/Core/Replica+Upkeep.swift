@@ -20,13 +20,15 @@ extension Replica {
         ReplicaEffects(try writer.releaseParked(dot, now: now))
     }
 
-    /// A transfer to this site that is visible here gets its receipt: the department's clock starts.
+    /// A transfer to this site that is visible here gets its receipt: the department's clock starts. Where a row is damaged
+    /// that may be the receipt, it waits until that is healed. Source: Protocols/sync.md §11.
     package func writeReceipts(for tickets: [EntityID], now: Int64) throws -> ReplicaEffects {
         guard !tickets.isEmpty else { return ReplicaEffects(MergeResult()) }
         return try appending(now: now) { transaction in
             for id in tickets {
                 let ticket = try transaction.ticket(id)
-                for target in ticket.summary().receiptsOwed(by: identity.site) {
+                for target in ticket.summary().receiptsOwed(by: identity.site)
+                where try !reader.isDamaged(behind: target, on: id) {
                     try transaction.append(.delivered(DeliveredBody(target: target)), to: id, author: systemAuthor)
                     if PlantedBug.receiptsTwice.isActive {
                         try transaction.append(.delivered(DeliveredBody(target: target)), to: id, author: systemAuthor)
