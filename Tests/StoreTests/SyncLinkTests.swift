@@ -289,6 +289,24 @@ import Tickets
         #expect(try store.reader.nextBatch(for: again, after: cursor).batch?.operations == [own])
     }
 
+    @Test("one release takes in what came before its incarnation's announcement, and loses nothing of what waits")
+    func releasedAtOnce() throws {
+        let store = try TestStore("hz.zj", replica: 42, parent: "zj")
+        let child = BatchSource.peer(try store.meet(SiteCode(validated: "xihu.hz.zj"), replica: 77), .repair)
+        // Of the region's former incarnation, which a branch holds and may not bring.
+        var office = Office("hz.zj", replica: 41, announced: true)
+        var written: [Replication.Operation] = []
+        for minute in Int64(1)...4 {
+            written += try office.perform(
+                .open(OpenBody(title: "宽带", department: "SVC")), on: nil, as: "SVC", minute: minute)
+        }
+        for operations in [written, [announcement("hz.zj", replica: 41)]] { try store.commit(operations, from: child) }
+        #expect(try store.reader.parkedCount() == 5)
+        #expect(try store.writer.releaseParked(nil, now: 0).insertedCount == 5)
+        #expect(try store.reader.parkedCount() == 0)
+        for operation in written { #expect(try store.reader.operation(operation.dot) == operation) }
+    }
+
     @Test("a parent that knows others gets a child's first feed in order, not by comparing")
     func firstMeeting() throws {
         var generator = SeededGenerator(seed: 2)
