@@ -307,6 +307,33 @@ import Tickets
         for operation in written { #expect(try store.reader.operation(operation.dot) == operation) }
     }
 
+    @Test("what a peer holds behind its cursor and this feed has not there is another history: it is compared")
+    func foreignInterval() throws {
+        let store = try TestStore("hz.zj", replica: 21, parent: "zj")
+        let (parent, _) = try store.writer.meet(
+            SyncMessage.Hello(
+                version: 1, site: SiteCode(validated: "zj"), replica: ReplicaID(41), wallMilliseconds: 0, run: 1),
+            role: .parent, now: Office.start)
+        let log = try branchLog(tickets: 4)
+        try store.commit(log)
+        var hasher = ContentHasher()
+        func digest(_ range: Range<Int>) -> SetDigest {
+            var digest = SetDigest.empty
+            for operation in log[range] { digest.insert(hasher.hash(operation)) }
+            return digest
+        }
+        let cursor = FeedCursor(feed: ReplicaID(21), position: 2, digest: digest(0..<2))
+        func vouched(_ interval: FeedInterval) throws -> SyncSession.Resumption {
+            try store.reader.vouch(
+                for: FeedProgress(cursor: cursor, intervals: [interval]), isPeerEmpty: false, by: parent)
+        }
+        let sound = FeedInterval(start: 4, end: 6, digest: digest(4..<6))
+        #expect(try vouched(sound).cursor == cursor && vouched(sound).known == [sound])
+        #expect(try vouched(FeedInterval(start: 4, end: 6, digest: digest(3..<5))).cursor == nil)
+        let end = UInt64(log.count)
+        #expect(try vouched(FeedInterval(start: end, end: end + 2, digest: digest(0..<2))).cursor == nil)
+    }
+
     @Test("a parent that knows others gets a child's first feed in order, not by comparing")
     func firstMeeting() throws {
         var generator = SeededGenerator(seed: 2)
