@@ -211,6 +211,9 @@ package struct SyncSession: ~Copyable {
         if case .established = phase { true } else { false }
     }
 
+    /// An audit's request is answered once the session is established.
+    package var isHoldingAudit: Bool { heldRequest != nil }
+
     // MARK: Inputs
 
     package mutating func start(now: Moment) -> [Effect] {
