@@ -335,33 +335,46 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
     }
 
+    /// What the sync listener does with a request.
+    private enum SyncRequest {
+        case session(SiteCode, PeerRole)
+        case renewal(NodeURI, answer: (String, NodeURI, KeyFolder, SiteCode) throws -> String)
+        /// With what stands in the journal, if that is worth a line.
+        case refused(status: Int, String, JournalDraft?)
+    }
+
     @Sendable private func serveSync(_ stream: HTTP2Stream, peer: ConnectionPeer) async {
+        switch syncRequest(stream.requestHead, of: peer) {
+        case .session(let site, let role):
+            await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
+        case .renewal(let uri, let answer): await renew(stream, for: uri, from: peer.remoteAddress, answer)
+        case .refused(let status, let reason, let draft):
+            if let draft { await node.journalBounded(draft) }
+            try? stream.respond(HTTP2ResponseHead(status: status), body: ByteBuffer(string: reason))
+        }
+    }
+
+    private func syncRequest(_ head: HTTP2RequestHead, of peer: ConnectionPeer) -> SyncRequest {
         guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host),
             let role = node.identity.role(of: site), role != .parent
         else {
             let name = peer.certificate?.nodeURI?.description ?? "no name"
             logger.warning(
                 "a peer that is neither child nor sibling of this node was refused", metadata: ["name": "\(name)"])
-            try? stream.respond(
-                HTTP2ResponseHead(status: 403), body: ByteBuffer(string: "this node is not the parent of \(name)"))
-            return
+            return .refused(status: 403, "this node is not the parent of \(name)", nil)
         }
-        if let certificate = peer.certificate, let refusal = refusal(certificate, stream.requestHead.path) {
+        if let certificate = peer.certificate, let refusal = refusal(certificate, head.path) {
             logger.warning("a peer was refused", metadata: ["peer": "\(site)", "reason": "\(refusal)"])
-            await node.journalBounded(
-                JournalDraft(
-                    .certificateRefused, by: JournalActor(name: "\(site)", origin: peer.remoteAddress), on: "\(site)",
-                    "fingerprint=\(certificate.fingerprint) reason=\(refusal)"))
-            try? stream.respond(HTTP2ResponseHead(status: 403), body: ByteBuffer(string: refusal))
-            return
+            let draft = JournalDraft(
+                .certificateRefused, by: JournalActor(name: "\(site)", origin: peer.remoteAddress), on: "\(site)",
+                "fingerprint=\(certificate.fingerprint) reason=\(refusal)")
+            return .refused(status: 403, refusal, draft)
         }
-        switch (stream.requestHead.method, stream.requestHead.path) {
-        case ("POST", SyncRoute.path):
-            await supervisor.accept(stream, from: site, role: role, certificate: peer.certificate)
-        case ("POST", SyncRoute.renewPath): await renew(stream, for: uri, from: peer.remoteAddress, Renewal.answer)
-        case ("POST", SyncRoute.renewAuthorityPath):
-            await renew(stream, for: uri, from: peer.remoteAddress, AuthorityRenewal.answer)
-        default: try? stream.respond(HTTP2ResponseHead(status: 404), endStream: true)
+        return switch (head.method, head.path) {
+        case ("POST", SyncRoute.path): .session(site, role)
+        case ("POST", SyncRoute.renewPath): .renewal(uri, answer: Renewal.answer)
+        case ("POST", SyncRoute.renewAuthorityPath): .renewal(uri, answer: AuthorityRenewal.answer)
+        default: .refused(status: 404, "", nil)
         }
     }
 

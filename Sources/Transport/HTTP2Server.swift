@@ -7,9 +7,9 @@ import Synchronization
 /// A listener for HTTP/2: over TLS, or in clear on a local socket.
 ///
 /// `run` binds, serves and returns after a shutdown; a shutdown sends GOAWAY, lets running streams finish within
-/// `TransportLimits.shutdownMilliseconds` and cuts the rest. Each stream is a task in its connection's task group and
-/// is cancelled when the connection ends. Each connection that is turned away is logged once, with its reason, as long
-/// as they are not too many (see `RefusalLog`).
+/// `TransportLimits.shutdownMilliseconds` and cuts the rest. Each stream is served by a task, which is cancelled when the
+/// connection ends and waited for before `run` returns. Each connection that is turned away is logged once, with its
+/// reason, as long as they are not too many (see `RefusalLog`).
 package final class HTTP2Server: Service {
     /// Serves one stream. When it returns, an unfinished answer is reset and an unread request is read away.
     package typealias Handler = @Sendable (HTTP2Stream, ConnectionPeer) async -> Void
@@ -24,8 +24,7 @@ package final class HTTP2Server: Service {
     private let bound: EventLoopPromise<Int>
     private let tls: Mutex<TLSContext?>
     private let listener = Mutex<(any Channel)?>(nil)
-    private let accepted: AsyncStream<ServerConnection>
-    private let acceptedContinuation: AsyncStream<ServerConnection>.Continuation
+    private let tally = Tally()
 
     /// - Parameter tls: nil for clear text with prior knowledge, for local sockets alone: on another address it traps.
     package init(
@@ -43,7 +42,6 @@ package final class HTTP2Server: Service {
         self.tls = Mutex(tls)
         registry = ConnectionRegistry(limits: limits)
         bound = eventLoopGroup.next().makePromise(of: Int.self)
-        (accepted, acceptedContinuation) = AsyncStream.makeStream()
     }
 
     deinit { bound.fail(TransportError.listenFailed(address: address.description, reason: "never run")) }
@@ -93,24 +91,20 @@ package final class HTTP2Server: Service {
         bound.succeed(channel.localAddress?.port ?? 0)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
-                await withDiscardingTaskGroup { group in
-                    for await connection in accepted {
-                        group.addTask { await connection.serve(self.handler) }
-                    }
-                }
+                // The listener is closed by a shutdown, a cancellation, or an error that it cannot live with.
+                try? await channel.closeFuture.get()
+                await tally.empty()
             } onGracefulShutdown: {
                 self.stop { $0.beginShutdown(limitMilliseconds: self.limits.shutdownMilliseconds) }
             }
         } onCancel: {
             stop { $0.cut(.refused(reason: "shutting down")) }
         }
-        try? await channel.close()
     }
 
     private func stop(_ end: (ServerConnection) -> Void) {
         registry.close()
         listener.withLock { $0 }?.close(promise: nil)
-        acceptedContinuation.finish()
         for connection in registry.all() { end(connection) }
     }
 
@@ -134,7 +128,8 @@ package final class HTTP2Server: Service {
     }
 
     private func accept(_ channel: any Channel) throws {
-        let connection = ServerConnection(channel: channel, registry: registry, logger: logger, refusals: refusals)
+        let connection = ServerConnection(
+            channel: channel, registry: registry, tally: tally, logger: logger, refusals: refusals, handler: handler)
         let arrival = registry.add(connection)
         if let refusal = arrival.refusal {
             connection.logRefusal(refusal)
@@ -154,10 +149,6 @@ package final class HTTP2Server: Service {
         } catch {
             registry.remove(connection)
             throw error
-        }
-        if case .terminated = acceptedContinuation.yield(connection) {
-            registry.remove(connection)
-            throw TransportError.refused(reason: "shutting down")
         }
     }
 }

@@ -13,13 +13,18 @@ private struct SocketCredentials {
     var gid: UInt32 = 0
 }
 
-/// One accepted connection: its peer, and the streams that wait to be served.
+/// One accepted connection: its peer, and the tasks of its streams.
+///
+/// Each stream has a task of its own, which is cancelled when the connection ends. No task waits for the next stream: of a
+/// thousand connections most have one that lasts for days, and a task that waits beside it costs 4 KiB.
 final class ServerConnection: HTTP2ConnectionOwner, Sendable {
     private struct State {
         var peer: ConnectionPeer?
         var link: HTTP2Link?
         var countedFingerprint: String?
         var isReady = false
+        /// By the streams' numbers.
+        var tasks: [Int32: Task<Void, Never>] = [:]
         /// Why it was cut in the middle of its handshake.
         var cutReason: TransportError?
         /// An order that came before the connection could take it.
@@ -32,37 +37,29 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
     private let registry: ConnectionRegistry
     private let logger: Logger
     private let refusals: RefusalLog
+    private let handler: HTTP2Server.Handler
+    private let tally: Tally
     private let state = Mutex(State())
-    private let streams: AsyncStream<(HTTP2Stream, ConnectionPeer)>
-    private let continuation: AsyncStream<(HTTP2Stream, ConnectionPeer)>.Continuation
 
-    init(channel: any Channel, registry: ConnectionRegistry, logger: Logger, refusals: RefusalLog) {
+    /// - Parameter tally: counts this connection until it is closed, and each task of a stream until that has ended.
+    init(
+        channel: any Channel, registry: ConnectionRegistry, tally: Tally, logger: Logger, refusals: RefusalLog,
+        handler: @escaping HTTP2Server.Handler
+    ) {
         host = channel.remoteAddress?.ipAddress.map(PeerHost.key) ?? "unix"
         self.channel = channel
         self.registry = registry
         self.logger = logger
         self.refusals = refusals
-        // Bounded by SETTINGS_MAX_CONCURRENT_STREAMS: every waiting stream is an open one.
-        (streams, continuation) = AsyncStream.makeStream()
+        self.handler = handler
+        self.tally = tally
+        tally.begin()
         let me = self
         channel.closeFuture.whenComplete { _ in me.channelClosed() }
     }
 
     /// Nil before the handshake is done.
     var peer: ConnectionPeer? { state.withLock { $0.peer } }
-
-    /// Serves the streams until the connection ends; then cancels what still runs.
-    func serve(_ handler: @escaping HTTP2Server.Handler) async {
-        await withDiscardingTaskGroup { group in
-            for await (stream, peer) in streams {
-                group.addTask {
-                    await handler(stream, peer)
-                    stream.core.link.release(stream.core)
-                }
-            }
-            group.cancelAll()
-        }
-    }
 
     func cut(_ error: TransportError) {
         state.withLock { if $0.link == nil { $0.cutReason = $0.cutReason ?? error } }
@@ -125,13 +122,30 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
 
     func opened(_ core: HTTP2StreamCore, _ head: HTTP2RequestHead) {
         guard let peer else { return }
-        continuation.yield((HTTP2Stream(core: core, requestHead: head, connection: nil), peer))
+        let stream = HTTP2Stream(core: core, requestHead: head, connection: nil)
+        tally.begin()
+        state.withLock { state in
+            state.tasks[core.id] = Task { [self] in
+                await handler(stream, peer)
+                ended(core)
+            }
+        }
+    }
+
+    private func ended(_ core: HTTP2StreamCore) {
+        core.link.release(core)
+        state.withLock { _ = $0.tasks.removeValue(forKey: core.id) }
+        tally.end()
+    }
+
+    private func cancelTasks() {
+        for task in state.withLock({ $0.tasks.values }) { task.cancel() }
     }
 
     func isGoingAway(_ error: TransportError) {}
 
     func closed(_ error: TransportError) {
-        continuation.finish()
+        cancelTasks()
         let (isReady, cutReason) = state.withLock { state in
             // The link leads to the handler, and the handler to this connection's session.
             state.link = nil
@@ -162,7 +176,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
     }
 
     private func channelClosed() {
-        continuation.finish()
+        cancelTasks()
         let fingerprint = state.withLock { state in
             state.link = nil
             defer { state.countedFingerprint = nil }
@@ -170,6 +184,7 @@ final class ServerConnection: HTTP2ConnectionOwner, Sendable {
         }
         if let fingerprint { registry.release(fingerprint: fingerprint) }
         registry.remove(self)
+        tally.end()
     }
 
     /// SO_PEERCRED. A local socket's channel answers at once on its own event loop.

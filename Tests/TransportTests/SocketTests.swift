@@ -147,15 +147,26 @@ struct SocketTests {
         try await withServer(server) { [limits] server in
             let connection = try await EchoTests.dial(server, authority.branch, limits: limits)
             let stream = try await connection.open(post, endStream: true)
-            var iterator = stream.manualConsumption.makeAsyncIterator()
+            let (calls, caller) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            stream.whenReadable { caller.yield() }
+            var called = calls.makeAsyncIterator()
+            func next() async throws -> ByteBuffer? {
+                while true {
+                    switch try stream.take() {
+                    case .nothing: await called.next()
+                    case .bytes(let part): return part
+                    case .end: return nil
+                    }
+                }
+            }
             var received = 0
-            while received < 256 * 1024 { received += try await iterator.next()?.readableBytes ?? 0 }
+            while received < 256 * 1024 { received += try await next()?.readableBytes ?? 0 }
             #expect(received == 256 * 1024)
             for _ in 0..<5 { _ = try await connection.ping() }
             // Window, write queue of the default limits, and one piece: nothing else may have left the writer.
             #expect(sentBytes.withLock { $0 } <= (256 + 256 + 64) * 1024)
             stream.consume(bytes: received)
-            while let part = try await iterator.next() {
+            while let part = try await next() {
                 received += part.readableBytes
                 stream.consume(bytes: part.readableBytes)
             }

@@ -42,10 +42,6 @@ actor LinkLoop {
                 isDialer: link.isDialer, unacknowledgedBytesMax: link.settings.windowBytes))
     }
 
-    func start() {
-        _ = perform(session.start(now: moment()))
-    }
-
     /// A request may wait in the session until it is established.
     private func isUnderWay(_ work: LinkGauge.Work, _ effects: [SyncSession.Effect]) -> Bool {
         effects.contains { $0.work == work } || (work == .audit && session.isHoldingAudit)
@@ -56,6 +52,7 @@ actor LinkLoop {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
         var effects: [SyncSession.Effect]
         switch input {
+        case .started: effects = session.start(now: moment())
         case .message(let message):
             effects = session.handle(message, now: moment())
             if let work = message.work, !isUnderWay(work, effects) { gauge.done(work) }

@@ -301,21 +301,31 @@ actor LinkSupervisor {
     func accept(
         _ stream: HTTP2Stream, from site: SiteCode, role: PeerRole, certificate: PeerCertificate?
     ) async {
+        guard answer(stream, from: site, certificate) else { return }
+        let ending = await run(
+            stream, site: site, role: role, certificate: certificate, isDialer: false, control: LinkControl())
+        logger.notice("session ended", metadata: ["peer": "\(site)", "reason": "\(ending.reason)"])
+    }
+
+    /// - Returns: whether the session may begin.
+    private func answer(_ stream: HTTP2Stream, from site: SiteCode, _ certificate: PeerCertificate?) -> Bool {
         do {
             if certificate.map(node.revocations.peers.includes) == true {
-                return try refuse(stream, 403, RevokedPeers.reason)
+                try refuse(stream, 403, RevokedPeers.reason)
+            } else if isStopping {
+                try refuse(stream, 503, "the node is shutting down")
+            } else if paused.contains(site) {
+                try refuse(stream, 503, "paused by an administrator")
+            } else {
+                try stream.respond(
+                    HTTP2ResponseHead(status: 200, headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
+                return true
             }
-            if isStopping { return try refuse(stream, 503, "the node is shutting down") }
-            if paused.contains(site) { return try refuse(stream, 503, "paused by an administrator") }
-            try stream.respond(
-                HTTP2ResponseHead(status: 200, headers: [HTTP2Header("content-type", SyncRoute.mediaType)]))
-            let ending = await run(
-                stream, site: site, role: role, certificate: certificate, isDialer: false, control: LinkControl())
-            logger.notice("session ended", metadata: ["peer": "\(site)", "reason": "\(ending.reason)"])
         } catch {
             logger.warning("a session was not taken", metadata: ["peer": "\(site)", "error": "\(error)"])
             stream.reset(.internalError)
         }
+        return false
     }
 
     private func refuse(_ stream: HTTP2Stream, _ status: Int, _ reason: String) throws {
@@ -326,8 +336,9 @@ actor LinkSupervisor {
         _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, certificate: PeerCertificate?, isDialer: Bool,
         control: LinkControl
     ) async -> PeerLink.Ending {
-        let key = ObjectIdentifier(control)
-        sessions[key] = (control, Session(site: site, replica: nil, certificate: certificate))
+        sessions[ObjectIdentifier(control)] = (
+            control, Session(site: site, replica: nil, certificate: certificate)
+        )
         let link = PeerLink(
             node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
             settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
@@ -335,7 +346,7 @@ actor LinkSupervisor {
         let audits = isDialer ? Task { await auditDaily(control) } : nil
         let ending = await link.run(control: control)
         audits?.cancel()
-        let replica = sessions.removeValue(forKey: key)?.session.replica
+        let replica = sessions.removeValue(forKey: ObjectIdentifier(control))?.session.replica
         noteDisconnected(site, replica: replica, failure: ending.reason)
         return ending
     }

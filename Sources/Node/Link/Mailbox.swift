@@ -32,23 +32,22 @@ final class Mailbox<Element: Sendable>: Sendable {
 
     /// Nothing further is put in; what waits is still taken.
     func close() {
-        state.withLock { $0.isClosed = true }
+        end { $0.isClosed = true }
     }
 
     /// The same without what waits. What is under way goes on.
     func cancel() {
-        state.withLock { Self.stop(&$0) }
+        end(by: Self.stop)
     }
 
-    /// Waits, after `close`, until nothing waits and nothing is under way. To be called once.
+    /// Closed, by whom it belongs to or by its receiver.
+    var isClosed: Bool { state.withLock(\.isClosed) }
+
+    /// Waits until it is closed, nothing waits and nothing is under way. To be called once.
     /// - Returns: true if everything was taken.
     func finished() async -> Bool {
         await withCheckedContinuation { continuation in
-            let isIdle = state.withLock { state in
-                if state.isRunning { state.finish = continuation }
-                return !state.isRunning
-            }
-            if isIdle { continuation.resume() }
+            end { $0.finish = continuation }
         }
         return state.withLock { state in
             // It holds whoever put it there.
@@ -61,6 +60,21 @@ final class Mailbox<Element: Sendable>: Sendable {
         state.isClosed = true
         state.isStopped = true
         state.waiting.removeAll()
+    }
+
+    /// Wakes who waits for the end if this was it.
+    private func end(by change: (inout State) -> Void) {
+        let finish = state.withLock { state in
+            change(&state)
+            return Self.takeFinish(&state)
+        }
+        finish?.resume()
+    }
+
+    private static func takeFinish(_ state: inout State) -> CheckedContinuation<Void, Never>? {
+        guard state.isClosed, !state.isRunning else { return nil }
+        defer { state.finish = nil }
+        return state.finish
     }
 
     private func startIfIdle(after change: (inout State) -> Void) {
@@ -86,8 +100,7 @@ final class Mailbox<Element: Sendable>: Sendable {
                 return ((element, receiver), nil)
             }
             state.isRunning = false
-            defer { state.finish = nil }
-            return (nil, state.finish)
+            return (nil, Self.takeFinish(&state))
         }
         finish?.resume()
         return next

@@ -1,6 +1,5 @@
 internal import Foundation
 internal import Logging
-internal import NIOCore
 internal import Replication
 internal import Store
 internal import Synchronization
@@ -9,12 +8,12 @@ internal import Transport
 /// One session with one peer over one stream: feeds `SyncSession` with messages and results, and carries out its
 /// effects. Dialled or accepted only decides who audits.
 ///
-/// One task waits for bytes, decodes and hashes. The session and the writer have a mailbox each, so that a link on which
-/// nothing happens holds no further task. Flow-control credit for a batch goes back after its commit, so a slow disk here
-/// slows the sender and nobody else.
+/// The reader, the session and the writer have a mailbox each, so that a link on which nothing happens holds no task but
+/// the one that waits for its end.
 final class PeerLink: Sendable {
     /// What the session is fed with, in order.
     enum Input: Sendable {
+        case started
         case message(SyncMessage)
         case feedAdvanced
         case identified(PeerID, SyncSession.PeerStanding)
@@ -89,8 +88,32 @@ final class PeerLink: Sendable {
         self.logger = logger
     }
 
+    /// What a session runs on.
+    private struct Parts {
+        let inputs: Mailbox<Input>
+        let outbox: Mailbox<Outgoing>
+        let writer: LinkWriter
+        let reader: LinkReader
+        let loop: LinkLoop
+        let subscription: Int
+        let ticks: Int
+    }
+
     /// Runs the session to its end. Returns when the stream has ended, a side has said goodbye, or the task is cancelled.
+    ///
+    /// This is what a link keeps while nothing happens: hence what comes before the wait and what comes after it stand
+    /// apart.
     func run(control: LinkControl) async -> Ending {
+        let parts = start(control)
+        await withTaskCancellationHandler {
+            _ = await parts.inputs.finished()
+        } onCancel: {
+            parts.inputs.close()
+        }
+        return await end(parts, control)
+    }
+
+    private func start(_ control: LinkControl) -> Parts {
         let (inputs, outbox) = (Mailbox<Input>(), Mailbox<Outgoing>())
         // The peer is known once it has said who it is; until then nothing is to be sent to it.
         let id = Mutex<PeerID?>(nil)
@@ -111,31 +134,30 @@ final class PeerLink: Sendable {
             }
         }
         let loop = LinkLoop(link: self, control: control, inputs: inputs, outbox: outbox, gauge: gauge)
-        await loop.start()
-        let reader = Task { await read(into: inputs, counters, gauge) }
+        inputs.put(.started)
         inputs.open { input in
             if case .identified(let found, _) = input {
                 id.withLock { $0 = found }
                 counters.belong(to: found)
             }
-            let isOver = await loop.take(input)
-            if isOver { reader.cancel() }
-            return !isOver
+            return await !loop.take(input)
         }
+        let reader = LinkReader(node: node, stream: stream, inputs: inputs, counters: counters, gauge: gauge)
+        reader.start()
         let ticks = supervisor.ticker.add { inputs.put(.tick) }
-        await withTaskCancellationHandler {
-            await reader.value
-        } onCancel: {
-            reader.cancel()
-        }
-        supervisor.ticker.remove(ticks)
-        node.subscribers.remove(subscription)
+        return Parts(
+            inputs: inputs, outbox: outbox, writer: writer, reader: reader, loop: loop, subscription: subscription,
+            ticks: ticks)
+    }
+
+    private func end(_ parts: Parts, _ control: LinkControl) async -> Ending {
+        supervisor.ticker.remove(parts.ticks)
+        node.subscribers.remove(parts.subscription)
         control.detach()
-        inputs.close()
-        _ = await inputs.finished()
-        await sayFarewell(outbox, writer)
-        await loop.save()
-        return await loop.ending
+        await parts.reader.stop()
+        await sayFarewell(parts.outbox, parts.writer)
+        await parts.loop.save()
+        return await parts.loop.ending
     }
 
     /// What is queued, a last Bye among it, still goes out, unless the peer takes nothing any more.
@@ -149,48 +171,6 @@ final class PeerLink: Sendable {
         // Whoever has not taken everything need not hear that this was the end.
         if await outbox.finished() { try? stream.finish() }
         limit.cancel()
-    }
-
-    private func read(into inputs: Mailbox<Input>, _ counters: LinkCounters, _ gauge: LinkGauge) async {
-        var buffer = ByteBuffer()
-        var decoder = SyncDecoder()
-        do {
-            for try await var chunk in stream.manualConsumption {
-                counters.update { [bytes = chunk.readableBytes] in $0.receivedBytes += UInt64(bytes) }
-                buffer.writeBuffer(&chunk)
-                while let length = try SyncCodec.messageBytes(prefix: buffer.readableBytesView) {
-                    guard buffer.readableBytes >= SyncCodec.prefixBytes + length else { break }
-                    buffer.moveReaderIndex(forwardBy: SyncCodec.prefixBytes)
-                    guard let bytes = buffer.readBytes(length: length) else { break }
-                    while node.isApplyQueueFull {
-                        try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
-                    }
-                    let message = try decoder.decode(bytes)
-                    var admission = gauge.admit(message)
-                    while admission == .hold {
-                        try await Task.sleep(for: .milliseconds(Self.fullQueuePauseMilliseconds))
-                        admission = gauge.admit(message)
-                    }
-                    // A batch's credit goes back after its commit, everything else's now.
-                    if case .batch = message {} else { stream.consume(bytes: SyncCodec.prefixBytes + length) }
-                    if admission == .pass { inputs.put(.message(message)) }
-                }
-                buffer.discardReadBytes()
-            }
-            inputs.put(
-                .streamEnded(
-                    buffer.readableBytes == 0 ? "the peer ended the stream" : "the stream ended within a message"))
-        } catch let failure as DecodingFailure {
-            if case .tooLarge(field: "message", _, _) = failure {
-                inputs.put(.failed(.messageTooLarge, "\(failure)"))
-            } else {
-                inputs.put(.failed(.malformedMessage, "\(failure)"))
-            }
-        } catch is CancellationError {
-            // The session is over, or the node ends it.
-        } catch {
-            inputs.put(.streamEnded("\(error)"))
-        }
     }
 }
 

@@ -32,12 +32,30 @@ package final class HTTP2Stream: Sendable {
     /// The peer's body; each buffer's credit goes back when it is handed out. Iterate once.
     ///
     /// Ends with nil, or throws `TransportError.streamReset` or `.connectionClosed` if the body is not complete.
-    package var body: HTTP2Body { HTTP2Body(core: core, isManual: false) }
+    package var body: HTTP2Body { HTTP2Body(core: core) }
 
-    /// The peer's body without giving credit back: the peer stops when the window is full, until `consume(bytes:)`.
-    package var manualConsumption: HTTP2Body { HTTP2Body(core: core, isManual: true) }
+    /// What `take` finds.
+    package enum Piece: Sendable {
+        /// More may come.
+        case nothing
+        /// Never an empty buffer.
+        case bytes(ByteBuffer)
+        /// The body is complete.
+        case end
+    }
 
-    /// Gives back credit for bytes that `manualConsumption` handed out, when they are safely stored.
+    /// For a reader that no task is to wait for: from now on `listener` is called whenever `take` would find something,
+    /// at once if it would now. Nil ends that.
+    ///
+    /// It is called where the connection is served, maybe several times for one piece: it must not block.
+    package func whenReadable(_ listener: (@Sendable () -> Void)?) { core.whenReadable(listener) }
+
+    /// The next piece of the peer's body, for one reader in the place of `body`; waits for nothing and gives no credit
+    /// back: the peer stops when the window is full, until `consume(bytes:)`.
+    /// - Throws: `.streamReset` or `.connectionClosed` if the body is not complete and nothing is left of it.
+    package func take() throws(TransportError) -> Piece { try core.take() }
+
+    /// Gives back credit for bytes that `take` handed out, when they are safely stored.
     ///
     /// Never more than were handed out: that traps. After the stream's end it does nothing.
     package func consume(bytes: Int) { core.consume(bytes: bytes) }
@@ -101,14 +119,12 @@ package final class HTTP2Stream: Sendable {
 package struct HTTP2Body: AsyncSequence, Sendable {
     package typealias Element = ByteBuffer
     let core: HTTP2StreamCore
-    let isManual: Bool
 
     package struct AsyncIterator: AsyncIteratorProtocol {
         let core: HTTP2StreamCore
-        let isManual: Bool
 
-        package mutating func next() async throws -> ByteBuffer? { try await core.read(isManual: isManual) }
+        package mutating func next() async throws -> ByteBuffer? { try await core.read() }
     }
 
-    package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(core: core, isManual: isManual) }
+    package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(core: core) }
 }

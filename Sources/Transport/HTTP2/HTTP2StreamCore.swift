@@ -11,7 +11,8 @@ final class HTTP2StreamCore: Sendable {
 
     private struct Shared: ~Copyable {
         var state: HTTP2StreamState
-        var reader: (CheckedContinuation<ByteBuffer?, any Error>, isManual: Bool)?
+        var reader: CheckedContinuation<ByteBuffer?, any Error>?
+        var listener: (@Sendable () -> Void)?
         var headWaiter: CheckedContinuation<HTTP2ResponseHead, any Error>?
         var writers: [(CheckedContinuation<Void, any Error>, token: UInt64)] = []
         var nextToken: UInt64 = 0
@@ -44,12 +45,14 @@ final class HTTP2StreamCore: Sendable {
     /// Changes the state and wakes who waited for that. Cheap; takes a lock.
     @discardableResult
     func update<Value: Sendable>(_ body: (inout HTTP2StreamState) -> Value) -> Value {
-        let (value, resumptions, credit) = shared.withLock { shared in
+        let (value, resumptions, listener, credit) = shared.withLock { shared in
             let value = body(&shared.state)
             let resumptions = Self.wake(&shared)
-            return (value, resumptions, shared.state.takeCreditIfWaiting(resumptions.reader != nil))
+            let listener = shared.state.isReadable ? shared.listener : nil
+            return (value, resumptions, listener, shared.state.takeCreditIfWaiting(resumptions.reader != nil))
         }
         resumptions.run()
+        listener?()
         if credit > 0 { link.consume(id, bytes: credit) }
         return value
     }
@@ -60,8 +63,8 @@ final class HTTP2StreamCore: Sendable {
 
     private static func wake(_ shared: inout Shared) -> Resumptions {
         var resumptions = Resumptions()
-        if let (reader, isManual) = shared.reader {
-            switch shared.state.read(isManual: isManual) {
+        if let reader = shared.reader {
+            switch shared.state.read(isManual: false) {
             case .wait: break
             case .ready(let bytes): resumptions.reader = (reader, .success(bytes))
             case .failed(let error): resumptions.reader = (reader, .failure(error))
@@ -90,9 +93,26 @@ final class HTTP2StreamCore: Sendable {
 
     // MARK: For the reader
 
-    func read(isManual: Bool) async throws -> ByteBuffer? {
+    func whenReadable(_ listener: (@Sendable () -> Void)?) {
+        let isReadable = shared.withLock { shared in
+            precondition(shared.reader == nil, "a task and a listener read one body")
+            shared.listener = listener
+            return shared.state.isReadable
+        }
+        if isReadable { listener?() }
+    }
+
+    func take() throws(TransportError) -> HTTP2Stream.Piece {
+        switch withState({ $0.read(isManual: true) }) {
+        case .wait: return .nothing
+        case .ready(let bytes): return bytes.map(HTTP2Stream.Piece.bytes) ?? .end
+        case .failed(let error): throw error
+        }
+    }
+
+    func read() async throws -> ByteBuffer? {
         let (outcome, credit) = shared.withLock { shared in
-            let outcome = shared.state.read(isManual: isManual)
+            let outcome = shared.state.read(isManual: false)
             return (outcome, shared.state.takeCredit())
         }
         if credit > 0 { link.consume(id, bytes: credit) }
@@ -104,8 +124,8 @@ final class HTTP2StreamCore: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let resumptions = shared.withLock { shared in
-                    precondition(shared.reader == nil, "two tasks read one body")
-                    shared.reader = (continuation, isManual)
+                    precondition(shared.reader == nil && shared.listener == nil, "two read one body")
+                    shared.reader = continuation
                     return Self.wake(&shared)
                 }
                 resumptions.run()
@@ -119,7 +139,7 @@ final class HTTP2StreamCore: Sendable {
     private func cancelRead() {
         let reader = shared.withLock { shared in
             defer { shared.reader = nil }
-            return shared.reader?.0
+            return shared.reader
         }
         reader?.resume(throwing: CancellationError())
     }

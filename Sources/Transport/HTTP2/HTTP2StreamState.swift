@@ -26,7 +26,7 @@ struct HTTP2StreamState: Sendable {
     private var outbound: Outbound
     private var queue = CircularBuffer<ByteBuffer>(initialCapacity: 2)
     private var queuedBytes = 0
-    /// Handed out under manual consumption, credit not yet given back.
+    /// Handed out to a reader who gives credit back himself, and not yet given back.
     private var deliveredBytes = 0
     /// Credit that may go back and has not been taken yet.
     private var creditBytes = 0
@@ -109,6 +109,9 @@ struct HTTP2StreamState: Sendable {
 
     // MARK: From the reader
 
+    /// Whether `read` would not have to wait.
+    var isReadable: Bool { !queue.isEmpty || !isInboundOpen || isDiscarding }
+
     /// Next piece of the body; nil at its end.
     mutating func read(isManual: Bool) -> Outcome<ByteBuffer?> {
         if let bytes = queue.popFirst() {
@@ -131,7 +134,7 @@ struct HTTP2StreamState: Sendable {
         return creditBytes
     }
 
-    /// Gives back credit for bytes handed out under manual consumption.
+    /// Gives back credit for bytes handed out to a reader who does so himself.
     /// - Returns: credit to give back now; 0 once the stream settled, for then it went back already.
     mutating func consume(bytes: Int) -> Int {
         if isDiscarding { return 0 }
