@@ -30,6 +30,7 @@ final class Office {
     var isDrainPlanned = false
     var isProjectionPlanned = false
     var isEpochPlanned = false
+    var areReceiptsPlanned = false
     /// Sessions that have not ended.
     var ends: [SessionEnd] = []
     /// The folder, a new one for each state that the disk is put to.

@@ -115,7 +115,7 @@ extension World {
     /// The first thing that one of the two lacks.
     private func difference(_ child: Office, _ parent: Office, isSibling: Bool) -> String? {
         for (dot, hash) in child.log.hashes where parent.log.hashes[dot] != hash && !lost.contains(dot) {
-            if isTwofold(dot, child, parent) { continue }
+            if isTwofold(dot, child, parent) || isUnjustified(dot, at: parent) { continue }
             let found = parent.log.hashes[dot] == nil ? "lacks" : "has another"
             return "\(parent.name) \(found) \(dot) of \(child.name)"
         }
@@ -132,10 +132,18 @@ extension World {
                 continue
             }
             for dot in entity.dots where child.log.hashes[dot] == nil && !lost.contains(dot) {
+                if isUnjustified(dot, at: child) { continue }
                 return "\(child.name) lacks \(dot) of \(parent.name)"
             }
         }
         return nil
+    }
+
+    /// Of an incarnation whose announcement nobody has a sound copy of: nobody vouches for the site of what it wrote, and a
+    /// node that has not taken it in before keeps it parked. Source: Protocols/operations.md §7, §9.
+    private func isUnjustified(_ dot: Dot, at office: Office) -> Bool {
+        guard lost.contains(Dot(dot.replica, 1)), office.log.announced[dot.replica] == nil else { return false }
+        return (try? office.replica?.reader.isParked(dot)) == true
     }
 
     /// Two histories that have reached two nodes stay two: each keeps what it had first, and who takes part by it.

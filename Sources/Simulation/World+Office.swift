@@ -20,6 +20,7 @@ extension World {
         office.runs = KnownRuns()
         (office.runsMet, office.conflicts) = ([:], [:])
         (office.isDrainPlanned, office.isProjectionPlanned, office.isEpochPlanned) = (false, false, false)
+        office.areReceiptsPlanned = false
         office.isCaughtUp = office.isProvince
         (office.crash, office.isFlushFailing) = (nil, false)
         (office.isDiskLow, office.isDiskFull, office.isEnrolling) = (false, false, false)
@@ -169,13 +170,28 @@ extension World {
     }
 
     private func writeReceipts(_ office: Office, for tickets: [EntityID]) {
-        guard !tickets.isEmpty, let replica = office.replica else { return }
+        guard let replica = office.replica, !tickets.isEmpty || !replica.owedReceipts.isEmpty else { return }
+        writeReceipts(office) { try replica.writeReceipts(for: tickets, now: wall(of: office)) }
+    }
+
+    private func writeReceipts(_ office: Office, _ body: () throws -> ReplicaEffects) {
         do {
-            published(try replica.writeReceipts(for: tickets, now: wall(of: office)), office)
+            published(try body(), office)
         } catch  where DiskFailure.isOne(error) {
             counts.diskFailures += 1
+            planOwedReceipts(office)
         } catch {
             fail(.unexpected, office, "receipts: \(error)")
+        }
+    }
+
+    private func planOwedReceipts(_ office: Office) {
+        guard !office.areReceiptsPlanned else { return }
+        office.areReceiptsPlanned = true
+        plan(after: Int64(SyncNode.receiptDelayMilliseconds), .job, office) { [self] in
+            office.areReceiptsPlanned = false
+            guard office.isCaughtUp else { return }
+            try committing(office) { _ in writeReceipts(office, for: []) }
         }
     }
 
@@ -189,13 +205,7 @@ extension World {
         guard let replica = office.replica, !office.isCaughtUp else { return }
         office.isCaughtUp = true
         writeProjection(office)
-        do {
-            published(try replica.writeWaitingReceipts(now: wall(of: office)), office)
-        } catch  where DiskFailure.isOne(error) {
-            counts.diskFailures += 1
-        } catch {
-            fail(.unexpected, office, "waiting receipts: \(error)")
-        }
+        writeReceipts(office) { try replica.writeWaitingReceipts(now: wall(of: office)) }
     }
 
     func writeProjection(_ office: Office) {

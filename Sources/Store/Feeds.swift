@@ -177,11 +177,14 @@ extension StoreReader {
                 presented.cursor.position > 0 || isPeerEmpty,
                 try Self.vouches(for: presented.cursor, peer, db)
             else { return resumption }
-            resumption.cursor = presented.cursor
-            for interval in presented.intervals where interval.end <= head {
-                let own = try Self.digest(of: peer, after: interval.start, through: interval.end, db)
-                if own == interval.digest { resumption.known.append(interval) }
+            for interval in presented.intervals {
+                // Of a copy of this store the peer may have something that stands elsewhere in this feed, or nowhere.
+                guard interval.end <= head,
+                    try Self.digest(of: peer, after: interval.start, through: interval.end, db) == interval.digest
+                else { return resumption }
             }
+            resumption.cursor = presented.cursor
+            resumption.known = presented.intervals
             return resumption
         }
     }

@@ -438,16 +438,17 @@ extension Merge {
         try delete.run()
     }
 
-    /// All rows of a statement that selects id, source, hash and columns: taking one in changes the table.
+    /// All rows of a statement that selects source, hash and columns: taking one in changes the table, and gives the
+    /// numbers of rows that have left it to others.
     private static func waiting(
         _ rows: BoundStatement
-    ) throws -> [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] {
-        var waiting: [(id: Int64, source: Int64, hash: ContentHash, operation: Operation)] = []
+    ) throws -> [(source: Int64, hash: ContentHash, operation: Operation)] {
+        var waiting: [(source: Int64, hash: ContentHash, operation: Operation)] = []
         while try rows.step() {
-            guard let hash = ContentHash(rows.blob(2)), let operation = ParkedColumns.decode(rows.bytes(3)) else {
+            guard let hash = ContentHash(rows.blob(1)), let operation = ParkedColumns.decode(rows.bytes(2)) else {
                 continue
             }
-            waiting.append((rows.integer(0), rows.integer(1), hash, operation))
+            waiting.append((rows.integer(0), hash, operation))
         }
         return waiting
     }
@@ -457,13 +458,17 @@ extension Merge {
         let rows = try BoundStatement(
             db,
             dot == nil
-                ? "SELECT id, source, hash, columns FROM parked ORDER BY id"
-                : "SELECT id, source, hash, columns FROM parked WHERE replica = ?1 AND sequence = ?2 ORDER BY id")
+                ? "SELECT source, hash, columns FROM parked ORDER BY id"
+                : "SELECT source, hash, columns FROM parked WHERE replica = ?1 AND sequence = ?2 ORDER BY id")
         if let dot {
             rows.bind(1, dot.replica.rawValue)
             rows.bind(2, dot.sequence)
         }
-        for entry in try Self.waiting(rows) {
+        let waiting = try Self.waiting(rows)
+        // What an incarnation has written makes sense once it has announced itself.
+        let announcements = waiting.filter { $0.operation.kind == Kind.announce.operationKind }
+        let others = waiting.filter { $0.operation.kind != Kind.announce.operationKind }
+        for entry in announcements + others {
             let replica = try cache.replica(entry.operation.dot.replica)
             // The operation itself has to make sense: only who sent it is taken on trust.
             guard
@@ -475,7 +480,7 @@ extension Merge {
                 if try replica.mayHold(entry.operation.dot.sequence)
                     && isStored(entry.operation.dot, entry.hash, replica)
                 {
-                    try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+                    try forgetParked(entry.operation.dot, entry.hash)
                     continue
                 }
             } catch StoreError.conflictingHistory {
@@ -492,10 +497,10 @@ extension Merge {
     private mutating func takeUpParked(of replica: WriterCache.ReplicaEntry) throws {
         if PlantedBug.parkedStays.isActive { return }
         let rows = try BoundStatement(
-            db, "SELECT id, source, hash, columns FROM parked WHERE replica = ? ORDER BY sequence, id")
+            db, "SELECT source, hash, columns FROM parked WHERE replica = ? ORDER BY sequence, id")
         rows.bind(1, replica.replica.rawValue)
         for entry in try Self.waiting(rows) {
-            try db.execute(sql: "DELETE FROM parked WHERE id = ?", arguments: [entry.id])
+            try forgetParked(entry.operation.dot, entry.hash)
             let source = cache.peers[entry.source]
             do {
                 try append(

@@ -73,6 +73,19 @@ import Testing
             ])
     }
 
+    @Test("a request waits until the live lane has its start: what comes in between would be left out of both")
+    func requestBeforeEstablished() {
+        var session = Fixture.met(isDialer: false)
+        let request = AuditRequest(number: 1, content: .summarise(.all))
+        #expect(session.handle(.auditRequest(request), now: Fixture.at(2)).words == [])
+        let isHeld = session.isHoldingAudit
+        #expect(isHeld)
+        let vouched = session.vouched(SyncSession.Resumption(cursor: nil, head: 5, headCount: 5))
+        #expect(vouched.words.prefix(2) == ["established", "answer audit"])
+        let isStillHeld = session.isHoldingAudit
+        #expect(!isStillHeld)
+    }
+
     @Test("what the store can no longer read for the peer does not hold the audit up")
     func unreadableThere() {
         var session = Self.auditing()

@@ -384,9 +384,16 @@ extension [SyncSession.Effect] {
         guard case .apply(_, .live(let intervals))? = live.first else { return #expect(Bool(false)) }
         #expect(intervals.map(\.start) == [2] && intervals.map(\.end) == [4])
         let place = FeedCursor(feed: Self.theirs.name, position: 2, digest: SetDigest(count: 9, sum: .zero))
-        #expect(session.handle(.rebase(place), now: Self.at(2)).words == ["received 4", "remaining 0"])
+        // The lane that fills the interval goes on: cursor and interval stay what the store is told of each.
+        let rebased = session.handle(.rebase(place), now: Self.at(2))
+        #expect(rebased.words == ["received 2", "remaining 0"])
+        guard case .saveReceived(let progress)? = rebased.first else { return #expect(Bool(false)) }
+        #expect(progress.intervals == intervals)
         let next = session.handle(.batch(Self.batch(4, 5, lane: .live, from: 2)), now: Self.at(2))
         #expect(next.words == ["apply live 4–5"])
+        guard case .apply(_, .live(let grown))? = next.first else { return #expect(Bool(false)) }
+        // What the next session presents of it.
+        #expect(FeedProgress(cursor: progress.cursor, intervals: grown).cursor.position == 5)
     }
 
     @Test("a rebase moves a cursor of this session forward only")

@@ -289,6 +289,51 @@ import Tickets
         #expect(try store.reader.nextBatch(for: again, after: cursor).batch?.operations == [own])
     }
 
+    @Test("one release takes in what came before its incarnation's announcement, and loses nothing of what waits")
+    func releasedAtOnce() throws {
+        let store = try TestStore("hz.zj", replica: 42, parent: "zj")
+        let child = BatchSource.peer(try store.meet(SiteCode(validated: "xihu.hz.zj"), replica: 77), .repair)
+        // Of the region's former incarnation, which a branch holds and may not bring.
+        var office = Office("hz.zj", replica: 41, announced: true)
+        var written: [Replication.Operation] = []
+        for minute in Int64(1)...4 {
+            written += try office.perform(
+                .open(OpenBody(title: "宽带", department: "SVC")), on: nil, as: "SVC", minute: minute)
+        }
+        for operations in [written, [announcement("hz.zj", replica: 41)]] { try store.commit(operations, from: child) }
+        #expect(try store.reader.parkedCount() == 5)
+        #expect(try store.writer.releaseParked(nil, now: 0).insertedCount == 5)
+        #expect(try store.reader.parkedCount() == 0)
+        for operation in written { #expect(try store.reader.operation(operation.dot) == operation) }
+    }
+
+    @Test("what a peer holds behind its cursor and this feed has not there is another history: it is compared")
+    func foreignInterval() throws {
+        let store = try TestStore("hz.zj", replica: 21, parent: "zj")
+        let (parent, _) = try store.writer.meet(
+            SyncMessage.Hello(
+                version: 1, site: SiteCode(validated: "zj"), replica: ReplicaID(41), wallMilliseconds: 0, run: 1),
+            role: .parent, now: Office.start)
+        let log = try branchLog(tickets: 4)
+        try store.commit(log)
+        var hasher = ContentHasher()
+        func digest(_ range: Range<Int>) -> SetDigest {
+            var digest = SetDigest.empty
+            for operation in log[range] { digest.insert(hasher.hash(operation)) }
+            return digest
+        }
+        let cursor = FeedCursor(feed: ReplicaID(21), position: 2, digest: digest(0..<2))
+        func vouched(_ interval: FeedInterval) throws -> SyncSession.Resumption {
+            try store.reader.vouch(
+                for: FeedProgress(cursor: cursor, intervals: [interval]), isPeerEmpty: false, by: parent)
+        }
+        let sound = FeedInterval(start: 4, end: 6, digest: digest(4..<6))
+        #expect(try vouched(sound).cursor == cursor && vouched(sound).known == [sound])
+        #expect(try vouched(FeedInterval(start: 4, end: 6, digest: digest(3..<5))).cursor == nil)
+        let end = UInt64(log.count)
+        #expect(try vouched(FeedInterval(start: end, end: end + 2, digest: digest(0..<2))).cursor == nil)
+    }
+
     @Test("a parent that knows others gets a child's first feed in order, not by comparing")
     func firstMeeting() throws {
         var generator = SeededGenerator(seed: 2)

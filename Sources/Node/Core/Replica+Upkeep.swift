@@ -22,9 +22,24 @@ extension Replica {
 
     /// A transfer to this site that is visible here gets its receipt: the department's clock starts. Where a row is damaged
     /// that may be the receipt, it waits until that is healed. Source: Protocols/sync.md §11.
+    ///
+    /// What could not be written, for want of room on the disk, is owed and goes with the next call, whatever that is for.
     package func writeReceipts(for tickets: [EntityID], now: Int64) throws -> ReplicaEffects {
-        guard !tickets.isEmpty else { return ReplicaEffects(MergeResult()) }
-        return try appending(now: now) { transaction in
+        let due = owedReceipts + tickets
+        guard !due.isEmpty else { return ReplicaEffects(MergeResult()) }
+        do {
+            let effects = try appendReceipts(for: due, now: now)
+            owedReceipts = []
+            return effects
+        } catch {
+            var known: Set<EntityID> = []
+            owedReceipts = due.filter { known.insert($0).inserted }
+            throw error
+        }
+    }
+
+    private func appendReceipts(for tickets: [EntityID], now: Int64) throws -> ReplicaEffects {
+        try appending(now: now) { transaction in
             for id in tickets {
                 let ticket = try transaction.ticket(id)
                 for target in ticket.summary().receiptsOwed(by: identity.site)

@@ -66,6 +66,8 @@ package final class Replica {
     package let writer: StoreWriter
     private var clock: HybridClock
     private var lastSequence: UInt64
+    /// Tickets whose receipts could not be written when they were due.
+    package internal(set) var owedReceipts: [EntityID] = []
     private var hasher = ContentHasher()
     private let provinceKey: [UInt8]?
     private let random: (Int) -> [UInt8]

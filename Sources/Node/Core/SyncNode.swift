@@ -41,6 +41,7 @@ package actor SyncNode {
     var isJournalFlushPlanned = false
     private var applier = Applier()
     private var isEpochPlanned = false
+    private var areReceiptsPlanned = false
     private var isScrubPlanned = false
     /// By the clock that never steps.
     private var lastCommit: Int64 = 0
@@ -448,19 +449,38 @@ package actor SyncNode {
     /// What waited for this node to have everything, or for a bundle that has what its parent had, gets its receipt.
     func writeWaitingReceipts() {
         if replica.writer.isProjectionBehind { writeProjection() }
-        do {
-            publish(receipts: try replica.writeWaitingReceipts(now: clock.now()))
-        } catch {
-            logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
-        }
+        writeReceipts { try replica.writeWaitingReceipts(now: clock.now()) }
     }
 
     private func writeReceipts(for tickets: [EntityID]) {
+        writeReceipts { try replica.writeReceipts(for: tickets, now: clock.now()) }
+    }
+
+    private func writeReceipts(_ body: () throws -> ReplicaEffects) {
         do {
-            publish(receipts: try replica.writeReceipts(for: tickets, now: clock.now()))
+            publish(receipts: try body())
         } catch {
             logger.error("receipts cannot be written", metadata: ["error": "\(error)"])
+            writeOwedReceiptsLater()
         }
+    }
+
+    /// Between two attempts to write receipts for which the disk had no room.
+    package static let receiptDelayMilliseconds = 10_000
+
+    private func writeOwedReceiptsLater() {
+        guard !areReceiptsPlanned else { return }
+        areReceiptsPlanned = true
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.receiptDelayMilliseconds))
+            await self?.writeOwedReceipts()
+        }
+    }
+
+    private func writeOwedReceipts() {
+        areReceiptsPlanned = false
+        // Whoever has everything again writes what it owes then.
+        if isCaughtUp { writeReceipts(for: []) }
     }
 
     private func publish(receipts effects: ReplicaEffects) {

@@ -42,6 +42,11 @@ actor LinkLoop {
                 isDialer: link.isDialer, unacknowledgedBytesMax: link.settings.windowBytes))
     }
 
+    /// A request may wait in the session until it is established.
+    private func isUnderWay(_ work: LinkGauge.Work, _ effects: [SyncSession.Effect]) -> Bool {
+        effects.contains { $0.work == work } || (work == .audit && session.isHoldingAudit)
+    }
+
     /// - Returns: true if the session is over.
     func take(_ input: PeerLink.Input) async -> Bool {
         ending.wasEstablished = ending.wasEstablished || session.isEstablished
@@ -50,7 +55,7 @@ actor LinkLoop {
         case .started: effects = session.start(now: moment())
         case .message(let message):
             effects = session.handle(message, now: moment())
-            if let work = message.work, !effects.contains(where: { $0.work == work }) { gauge.done(work) }
+            if let work = message.work, !isUnderWay(work, effects) { gauge.done(work) }
         case .feedAdvanced: effects = session.feedAdvanced()
         case .identified(let id, let standing):
             self.id = id

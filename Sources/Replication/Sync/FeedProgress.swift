@@ -69,11 +69,11 @@ package struct FeedProgress: Hashable, Sendable {
         intervals.remove(at: index)
     }
 
-    /// The cursor moves to a place up to which an audit has found everything.
+    /// The cursor moves to a place up to which an audit has found everything. What begins there is not joined to it: the
+    /// lane that fills this interval goes on, and says so of the interval alone.
     mutating func rebase(to place: FeedCursor) {
         cursor = place
         intervals.removeAll { $0.start < place.position }
-        normalise()
     }
 }
 

@@ -81,10 +81,9 @@ struct ReceivingLanes: Sendable {
         if cursor.position < progress.cursor.position {
             guard !hasMoved else { return nil }
             // Intervals of the old feed mean nothing in the new one.
-            progress = FeedProgress(cursor: cursor, intervals: live.map { [$0] } ?? [])
-        } else {
-            progress.rebase(to: cursor)
+            progress.intervals = live.map { [$0] } ?? []
         }
+        progress.rebase(to: cursor)
         hasMoved = true
         self.progress = progress
         return progress

@@ -191,6 +191,8 @@ package struct SyncSession: ~Copyable {
     /// A reply that waits for what it announces to be durable here.
     private var heldReply: AuditReply?
     private var isAnsweringAudit = false
+    /// A request that waits for the session to be established here.
+    private var heldRequest: AuditRequest?
     private var keys = KeyExchange()
     /// Until when the peer's Resume, or its answer to a probe, has to be here; nil while none is owed.
     private var answerDeadline: Int64?
@@ -208,6 +210,9 @@ package struct SyncSession: ~Copyable {
     package var isEstablished: Bool {
         if case .established = phase { true } else { false }
     }
+
+    /// An audit's request is answered once the session is established.
+    package var isHoldingAudit: Bool { heldRequest != nil }
 
     // MARK: Inputs
 
@@ -260,6 +265,11 @@ package struct SyncSession: ~Copyable {
         case (_, .auditRequest(let request)):
             guard !isAnsweringAudit else { return close(.outOfOrder, "a second audit request before the reply") }
             isAnsweringAudit = true
+            // What came in between would be neither compared nor behind the place where the live lane starts.
+            guard case .established = phase else {
+                heldRequest = request
+                return []
+            }
             return [.answerAudit(request)]
         case (_, .auditReply(let reply)):
             heldReply = reply
@@ -326,6 +336,7 @@ package struct SyncSession: ~Copyable {
         var effects: [Effect] = [
             .notice(.established(peer: peer.replica, version: min(peer.version, Self.versionMax)))
         ]
+        if let request = heldRequest.take() { effects.append(.answerAudit(request)) }
         // The peer holds what it presents: an acknowledgement that was lost with the last session is made up for.
         if let cursor = resumption.cursor, cursor.position > 0 { effects.append(.saveAcknowledged(cursor)) }
         if resumption.cursor == nil {
