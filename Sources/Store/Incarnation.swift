@@ -26,6 +26,8 @@ package struct IncarnationRecord: Hashable, Sendable {
     package var startCount: UInt64
     /// Operations of the predecessor that still have to be issued again.
     package var waitingCount: Int
+    /// Operations of the predecessor that were damaged when this incarnation began, and are not issued again.
+    package var lostCount: Int
     /// The file outside the database was missing when the store was opened last.
     package var wasEpochMissing: Bool
 }
@@ -81,7 +83,7 @@ enum Incarnation {
         if let own = cache.replicas[identity.replica], own.highest > 0 {
             let common = min(recovery.common ?? own.highest, own.highest)
             if common < own.highest {
-                try Reissue.takeOut(own, beyond: common, db: db, cache: cache, refold: refold)
+                try Reissue.takeOut(own, beyond: common, under: replica, db: db, cache: cache, refold: refold)
             }
             identity.follows = Predecessor(replica: identity.replica, sequence: common)
         }
@@ -117,6 +119,11 @@ extension StoreReader {
                 reason: try Meta.text("incarnation_reason", db).flatMap(IncarnationReason.init),
                 since: try Meta.integer("incarnation_since", db) ?? 0, startCount: try Incarnation.startCount(db),
                 waitingCount: try Int.fetchOne(db, sql: "SELECT count(*) FROM reissue") ?? 0,
+                lostCount: try Int.fetchOne(
+                    db, sql: "SELECT count(*) FROM reissued WHERE to_replica = ? AND to_sequence = ?",
+                    arguments: [
+                        Int64(bitPattern: identity.replica.rawValue), Int64(bitPattern: Successor.lostSequence),
+                    ]) ?? 0,
                 wasEpochMissing: try Meta.integer("epoch_missing", db) == 1)
         }
     }

@@ -13,7 +13,7 @@ package enum JournalAction: String, Sendable, Hashable, CaseIterable {
     case parkedReleased, parkedVoided
     case backupMade, bundleMade, bundleApplied, auditExported
     case peerForgotten, headForgotten
-    case incarnationBegun
+    case incarnationBegun, operationLost
     case journalPruned
 }
 
@@ -271,9 +271,10 @@ extension StoreWriter {
 
     /// Says once of each incarnation where the journal goes on under it. Anchors of the one before it, of entries that lie
     /// behind, speak of what a restored backup does not have.
-    package func noteIncarnation(now: Int64) throws {
+    /// - Returns: how many operations were lost where it began; 0 if that has been said.
+    package func noteIncarnation(now: Int64) throws -> Int {
         let replica = "\(reader.identity.replica)"
-        guard try reader.read({ try Meta.text(Self.notedIncarnation, $0) }) != replica else { return }
+        guard try reader.read({ try Meta.text(Self.notedIncarnation, $0) }) != replica else { return 0 }
         let record = try reader.incarnation()
         var detail = "site=\(reader.identity.site)"
         if let follows = record.follows { detail += " follows=\(follows)" }
@@ -283,5 +284,6 @@ extension StoreWriter {
                 [JournalDraft(.incarnationBegun, by: .node, on: replica, detail)], now: now, db)
             try Meta.set(Self.notedIncarnation, replica, db)
         }
+        return record.lostCount
     }
 }

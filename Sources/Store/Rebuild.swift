@@ -11,49 +11,10 @@ extension StoreWriter {
     package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
         // Without folding what was left behind: a state that cannot be read must not keep it from being built anew.
         let count = try transaction(folding: false) { db, cache in
-            try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
-            cache.forgetWorks()
-            try findRevocations(now: now, db, cache)
-            // The rows themselves stay: the log names entities by their numbers.
-            try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
-            let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
-            let rows = try BoundStatement(
-                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")
-            let table = try InternTable(db)
-            var last: Int64 = 0
-            var done = 0
-            while done < total {
-                var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
-                rows.bind(1, last)
-                rows.bind(2, Self.transactionOperationsMax)
-                var read = 0
-                while try rows.step() {
-                    last = rows.integer(0)
-                    read += 1
-                    try merge.replay(rows, table)
-                }
-                guard read > 0 else { break }
-                try merge.finish()
-                done += read
-                progress(done, total)
-            }
-            // What was folded here does not know which children take part.
-            cache.forgetWorks()
-            return done
+            try Refold(catalog: catalog, site: reader.identity.site, now: now).all(db, cache, progress: progress)
         }
         try resetSearch()
         return count
-    }
-
-    /// What is void has to be known before anything is folded.
-    private func findRevocations(now: Int64, _ db: Database, _ cache: WriterCache) throws {
-        try db.execute(sql: "DELETE FROM revocation")
-        try db.execute(
-            sql: "INSERT INTO revocation SELECT arrival FROM operation WHERE kind = ?",
-            arguments: [Int(Kind.revoke.rawValue)])
-        cache.hasRevocations = db.changesCount > 0
-        var merge = Merge(db: db, cache: cache, catalog: catalog, site: reader.identity.site, now: now)
-        try merge.loadRules()
     }
 
     /// Folds some tickets again from their operations and compares, without changing anything.
@@ -86,6 +47,56 @@ extension StoreWriter {
         }
         // What a state does not name is not looked at above.
         return try differing + reader.entitiesMissingOperations().filter { !differing.contains($0) }
+    }
+}
+
+extension Refold {
+    /// Every entity.
+    /// - Returns: operations folded.
+    @discardableResult
+    func all(
+        _ db: Database, _ cache: WriterCache, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Int {
+        try db.execute(sql: "DELETE FROM ticket; DELETE FROM twin; DELETE FROM rollup")
+        cache.forgetWorks()
+        try findRevocations(db, cache)
+        // The rows themselves stay: the log names entities by their numbers.
+        try db.execute(sql: "UPDATE entity SET operations = 0, digest = zeroblob(32), facts = 0, state = x''")
+        let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
+        let rows = try BoundStatement(
+            db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")
+        let table = try InternTable(db)
+        var last: Int64 = 0
+        var done = 0
+        while done < total {
+            var merge = Merge(db: db, cache: cache, catalog: catalog, site: site, now: now)
+            rows.bind(1, last)
+            rows.bind(2, StoreWriter.transactionOperationsMax)
+            var read = 0
+            while try rows.step() {
+                last = rows.integer(0)
+                read += 1
+                try merge.replay(rows, table)
+            }
+            guard read > 0 else { break }
+            try merge.finish()
+            done += read
+            progress(done, total)
+        }
+        // What was folded here does not know which children take part.
+        cache.forgetWorks()
+        return done
+    }
+
+    /// What is void has to be known before anything is folded.
+    private func findRevocations(_ db: Database, _ cache: WriterCache) throws {
+        try db.execute(sql: "DELETE FROM revocation")
+        try db.execute(
+            sql: "INSERT INTO revocation SELECT arrival FROM operation WHERE kind = ?",
+            arguments: [Int(Kind.revoke.rawValue)])
+        cache.hasRevocations = db.changesCount > 0
+        var merge = Merge(db: db, cache: cache, catalog: catalog, site: site, now: now)
+        try merge.loadRules()
     }
 }
 

@@ -20,6 +20,11 @@ package struct Successor: Hashable, Sendable {
     package var dot: Dot
     package var moves: Bool
 
+    /// Of the dot of what was damaged and is not issued again. No operation has it.
+    package static let lostSequence: UInt64 = 0
+
+    package var isLost: Bool { dot.sequence == Self.lostSequence }
+
     package init(dot: Dot, moves: Bool) {
         self.dot = dot
         self.moves = moves
@@ -50,24 +55,33 @@ extension StoreWriter {
         }
     }
 
-    /// What has become of the latest operation of a replica at or below a sequence, as far as it was issued again.
-    package func successor(ofLatest replica: ReplicaID, upTo sequence: UInt64) throws -> (of: Dot, is: Successor)? {
+    /// What has become of an operation; nil if it is in the log, waits, or was never here.
+    package func successor(of dot: Dot) throws -> Successor? {
         try write { db in
             let row = try Row.fetchOne(
+                db, sql: "SELECT to_replica, to_sequence, moves FROM reissued WHERE replica = ? AND sequence = ?",
+                arguments: [Int64(bitPattern: dot.replica.rawValue), Int64(bitPattern: dot.sequence)])
+            guard let row else { return nil }
+            return Successor(
+                dot: Dot(ReplicaID(UInt64(bitPattern: row["to_replica"])), UInt64(bitPattern: row["to_sequence"])),
+                moves: (row["moves"] as Int64) != 0)
+        }
+    }
+
+    /// The latest operation of a replica at or below a sequence that has been issued again.
+    package func latestReissued(of replica: ReplicaID, upTo sequence: UInt64) throws -> Dot? {
+        try write { db in
+            try Int64.fetchOne(
                 db,
                 sql: """
-                    SELECT sequence, to_replica, to_sequence, moves FROM reissued
-                    WHERE replica = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1
+                    SELECT sequence FROM reissued WHERE replica = ? AND sequence <= ? AND to_sequence <> ?
+                    ORDER BY sequence DESC LIMIT 1
                     """,
-                arguments: [Int64(bitPattern: replica.rawValue), Int64(bitPattern: sequence)])
-            guard let row else { return nil }
-            return (
-                Dot(replica, UInt64(bitPattern: row["sequence"])),
-                Successor(
-                    dot: Dot(
-                        ReplicaID(UInt64(bitPattern: row["to_replica"])), UInt64(bitPattern: row["to_sequence"])),
-                    moves: (row["moves"] as Int64) != 0)
-            )
+                arguments: [
+                    Int64(bitPattern: replica.rawValue), Int64(bitPattern: sequence),
+                    Int64(bitPattern: Successor.lostSequence),
+                ]
+            ).map { Dot(replica, UInt64(bitPattern: $0)) }
         }
     }
 

@@ -6,48 +6,37 @@ internal import Tickets
 /// Operations of a branch of this node's history that nobody else goes on with: out of the log, and again into it under
 /// the next incarnation. Source: Protocols/operations.md §8.
 enum Reissue {
-    /// Takes an incarnation's operations beyond a sequence out of the log and keeps them for being issued again. Their
-    /// entities are folded from what remains.
+    /// Takes an incarnation's operations beyond a sequence out of the log and keeps those that are sound for being issued
+    /// again. What is computed from the log then follows from what remains.
+    /// - Parameter next: the incarnation that they will be issued under.
     static func takeOut(
-        _ own: WriterCache.ReplicaEntry, beyond common: UInt64, db: Database, cache: WriterCache, refold: Refold
+        _ own: WriterCache.ReplicaEntry, beyond common: UInt64, under next: ReplicaID, db: Database,
+        cache: WriterCache, refold: Refold
     ) throws {
-        let taken = try read(own, beyond: common, db)
-        let arrivals = taken.map(\.arrival)
-        let entities = try numbers(of: taken.map(\.arrival), db)
-        try unindex(taken, db)
-        try Self.arrivals(arrivals, db) { list in
-            try db.execute(sql: "DELETE FROM operation WHERE arrival IN \(list)")
-            try db.execute(sql: "DELETE FROM damaged WHERE arrival IN \(list)")
-            try db.execute(sql: "DELETE FROM revocation WHERE arrival IN \(list)")
+        let branch = try OwnBranch.read(own, beyond: common, db)
+        let places = branch.places
+        if branch.lost.isEmpty {
+            let entities = try numbers(of: places.map(\.arrival), db)
+            try unindex(branch.taken, db)
+            try delete(places, db)
+            try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
+            // What they revoked counts until they are issued again.
+            var merge = Merge(db: db, cache: cache, catalog: refold.catalog, site: refold.site, now: refold.now)
+            try merge.applyRevocations()
+            try merge.finish()
+        } else {
+            // Neither what the index has of a damaged row nor which entity holds it can be told from the row.
+            try SearchIndex.reset(db)
+            try delete(places, db)
+            try refold.all(db, cache)
+            try dropEmptyEntities(db)
         }
-        try closeArrivals(taken, db)
-        try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
-        // What they revoked counts until they are issued again.
-        var merge = Merge(db: db, cache: cache, catalog: refold.catalog, site: refold.site, now: refold.now)
-        try merge.applyRevocations()
-        try merge.finish()
-        try keep(taken, common: common, db)
+        try keep(branch.taken, common: common, db)
         try shorten(own, to: common, db)
+        try branch.noteLost(of: own.replica, under: next, now: refold.now, db)
     }
 
     // MARK: Reading
-
-    private static func read(
-        _ own: WriterCache.ReplicaEntry, beyond common: UInt64, _ db: Database
-    ) throws -> [StoredOperation] {
-        let rows = try BoundStatement(
-            db,
-            """
-            SELECT \(OperationRow.columns) FROM operation o
-            WHERE o.replica = ?1 AND o.sequence > ?2 ORDER BY o.sequence
-            """)
-        rows.bind(1, own.id)
-        rows.bind(2, common)
-        let table = try InternTable(db)
-        var result: [StoredOperation] = []
-        while try rows.step() { result.append(try OperationRow.read(rows, table)) }
-        return result
-    }
 
     private static func numbers(of arrivals: [Int64], _ db: Database) throws -> [Int64] {
         try Self.arrivals(arrivals, db) { list in
@@ -78,6 +67,23 @@ enum Reissue {
 
     // MARK: Writing
 
+    private static func delete(_ places: [OwnBranch.Place], _ db: Database) throws {
+        try arrivals(places.map(\.arrival), db) { list in
+            try db.execute(sql: "DELETE FROM operation WHERE arrival IN \(list)")
+            try db.execute(sql: "DELETE FROM damaged WHERE arrival IN \(list)")
+            try db.execute(sql: "DELETE FROM revocation WHERE arrival IN \(list)")
+        }
+        try closeArrivals(places, db)
+    }
+
+    private static func dropEmptyEntities(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                DELETE FROM entity WHERE operations = 0 AND id NOT IN (SELECT entity FROM operation);
+                DELETE FROM member WHERE entity NOT IN (SELECT id FROM entity)
+                """)
+    }
+
     private static func unindex(_ taken: [StoredOperation], _ db: Database) throws {
         let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
         // The index keeps no text: it is told what to take out.
@@ -95,7 +101,7 @@ enum Reissue {
 
     /// Arrival numbers at the end are given again, those in between stay empty and are nobody's. The feeds begin anew with
     /// the incarnation anyway.
-    private static func closeArrivals(_ taken: [StoredOperation], _ db: Database) throws {
+    private static func closeArrivals(_ taken: [OwnBranch.Place], _ db: Database) throws {
         let last = try OperationRow.lastArrival(db)
         let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
         if cursor > last { try Meta.set(Meta.searchCursor, last, db) }
@@ -131,30 +137,35 @@ enum Reissue {
     private static func opensAlone(_ operation: Operation, _ db: Database) throws -> Bool {
         guard operation.kind == Kind.open.operationKind, operation.entity == EntityID(ticketOpenedBy: operation.dot)
         else { return false }
-        return try Int64.fetchOne(
-            db, sql: "SELECT id FROM entity WHERE type = ? AND high = ? AND low = ?",
+        return try !isWorkedOn(operation.entity, db)
+    }
+
+    /// What remains in the log has it.
+    static func isWorkedOn(_ entity: EntityID, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM entity WHERE type = ? AND high = ? AND low = ?)",
             arguments: [
-                Int(operation.entity.type.rawValue), Int64(bitPattern: operation.entity.high),
-                Int64(bitPattern: operation.entity.low),
-            ]) == nil
+                Int(entity.type.rawValue), Int64(bitPattern: entity.high), Int64(bitPattern: entity.low),
+            ]) ?? false
     }
 
     private static func shorten(_ own: WriterCache.ReplicaEntry, to common: UInt64, _ db: Database) throws {
         own.highest = common
         own.stored = UInt64(
             try Int64.fetchOne(db, sql: "SELECT count(*) FROM operation WHERE replica = ?", arguments: [own.id]) ?? 0)
-        if own.prefix > common {
-            own.prefix = common
-            own.chain = .zero
-            var hasher = ContentHasher()
-            let rows = try BoundStatement(
-                db, "SELECT hash FROM operation WHERE replica = ?1 AND sequence <= ?2 ORDER BY sequence")
-            rows.bind(1, own.id)
-            rows.bind(2, common)
-            while try rows.step() {
-                own.chain = hasher.link(previous: own.chain, hash: ContentHash(rows.blob(0)) ?? .zero)
-            }
+        // A row that has lost its place leaves a hole, also before the branch.
+        let rows = try BoundStatement(
+            db, "SELECT sequence, hash FROM operation WHERE replica = ?1 AND sequence <= ?2 ORDER BY sequence")
+        rows.bind(1, own.id)
+        rows.bind(2, min(own.prefix, common))
+        own.prefix = 0
+        own.chain = .zero
+        var hasher = ContentHasher()
+        while try rows.step(), rows.unsigned(0) == own.prefix + 1 {
+            own.prefix += 1
+            own.chain = hasher.link(previous: own.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
         }
+        rows.reset()
         try db.execute(
             sql: "UPDATE replica SET prefix = ?, chain = ?, highest = ?, stored = ? WHERE id = ?",
             arguments: [

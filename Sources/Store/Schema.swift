@@ -95,7 +95,8 @@ enum Schema {
             columns BLOB NOT NULL
         ) STRICT;
 
-        -- What became of them: the dots under which they have been written again.
+        -- What became of them: the dots under which they have been written again. With a `to_sequence` of 0 those that were
+        -- damaged, and are not; `moves` then says that what remains of the ticket they may have opened gets a new name.
         CREATE TABLE reissued (
             replica INTEGER NOT NULL,
             sequence INTEGER NOT NULL,

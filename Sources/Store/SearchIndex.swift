@@ -24,6 +24,14 @@ package struct SearchStep: Sendable {
     package var isEmpty: Bool { end == start }
 }
 
+enum SearchIndex {
+    /// Empties it; it is built again from the log's beginning.
+    static func reset(_ db: Database) throws {
+        try db.execute(sql: "INSERT INTO search (search) VALUES ('delete-all')")
+        try Meta.set(Meta.searchCursor, 0, db)
+    }
+}
+
 extension StoreReader {
     /// Reads the operations behind a cursor.
     /// - Parameter cursor: an arrival; nil for that of the index.
@@ -99,9 +107,6 @@ extension StoreWriter {
 
     /// Empties the index; it is built again from the log's beginning.
     func resetSearch() throws {
-        try write { db in
-            try db.execute(sql: "INSERT INTO search (search) VALUES ('delete-all')")
-            try Meta.set(Meta.searchCursor, 0, db)
-        }
+        try write { try SearchIndex.reset($0) }
     }
 }

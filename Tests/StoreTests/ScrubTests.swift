@@ -47,15 +47,7 @@ import Tickets
         return found
     }
 
-    /// What may break in a row, and how.
-    static let damages = [
-        "body = CAST(substr(body, 1, 3) || x'FF' || substr(body, 5) AS BLOB)", "body = x''",
-        "envelope = CAST(envelope || x'00' AS BLOB)", "envelope = x''", "envelope = x'010101'",
-        "hash = CAST(x'00' || substr(hash, 2) AS BLOB)", "time = time + 65536", "kind = kind + 1", "author = 99",
-        "entity = entity + 1", "entity = 99", "replica = 99", "sequence = sequence + 100",
-    ]
-
-    @Test("whatever breaks in a row, the pass finds that row, and a sound copy heals it", arguments: damages)
+    @Test("whatever breaks in a row, the pass finds that row, and a sound copy heals it", arguments: RowDamage.all)
     func damage(_ change: String) throws {
         let before = try store.projection()
         // It opens a ticket that a later one belongs to.
@@ -87,7 +79,7 @@ import Tickets
         #expect(try store.projection() == before)
     }
 
-    @Test("a rebuild goes over a damaged row and records it, and a sound copy makes it whole", arguments: damages)
+    @Test("a rebuild goes over a damaged row and records it, and a sound copy makes it whole", arguments: RowDamage.all)
     func rebuilt(_ change: String) throws {
         let before = try store.projection()
         try RawConnection(store.folder).execute("UPDATE operation SET \(change) WHERE arrival = 6")

@@ -20,19 +20,29 @@ struct Renaming {
         recent[former] = successor
     }
 
-    /// The dot as it is now.
+    /// Set in the second half of a ticket's name when the operation that opened it was lost: no dot has such a sequence.
+    private static let lostOpening: UInt64 = 1 << 62
+    /// Of an incarnation's announcement.
+    private static let announcement: UInt64 = 1
+
+    /// The dot as it is now. What was lost is named as the announcement, which is on no ticket: the other branch may have
+    /// something else at the old dot.
     func dot(_ dot: Dot, in former: WaitingOperation) throws -> Dot {
-        guard former.hasLeft(dot) else { return dot }
-        return try last(dot) ?? dot
+        guard former.hasLeft(dot), let last = try last(dot) else { return dot }
+        return last.isLost ? Dot(last.dot.replica, Self.announcement) : last.dot
     }
 
     /// The entity as it is named now.
     func entity(_ entity: EntityID, in former: WaitingOperation) throws -> EntityID {
         let opening = Dot(ReplicaID(entity.high), entity.low)
-        guard entity.type == .ticket, former.hasLeft(opening), try next(opening)?.moves == true,
-            let dot = try last(opening)
-        else { return entity }
-        return EntityID(ticketOpenedBy: dot)
+        guard entity.type == .ticket, former.hasLeft(opening) else { return entity }
+        var name = opening
+        while let successor = try next(name), successor.moves {
+            name =
+                successor.isLost
+                ? Dot(successor.dot.replica, name.sequence | Self.lostOpening) : successor.dot
+        }
+        return EntityID(ticketOpenedBy: name)
     }
 
     /// What the operation's author had seen, by the names of now.
@@ -48,30 +58,33 @@ struct Renaming {
                 $0.replica == entry.replica && $0.sequence <= former.common
             }
             if let kept { result.record(kept) }
-            if let dot = try last(try latest(upTo: entry)) { result.record(dot) }
+            if let dot = try lastKept(upTo: entry) { result.record(dot) }
         }
         return result
     }
 
     /// An operation may have been issued again more than once.
-    private func last(_ dot: Dot?) throws -> Dot? {
-        guard var current = dot, let first = try next(current) else { return nil }
-        current = first.dot
-        while let further = try next(current) { current = further.dot }
+    private func last(_ dot: Dot) throws -> Successor? {
+        guard var current = try next(dot) else { return nil }
+        while let further = try next(current.dot) { current = further }
         return current
     }
 
-    private func next(_ dot: Dot) throws -> Successor? {
-        if let known = recent[dot] { return known }
-        guard let stored = try writer.successor(ofLatest: dot.replica, upTo: dot.sequence), stored.of == dot else {
-            return nil
+    private func next(_ dot: Dot) throws -> Successor? { try recent[dot] ?? writer.successor(of: dot) }
+
+    /// The new dot of the latest operation at or below the old one that has not been lost since.
+    private func lastKept(upTo dot: Dot) throws -> Dot? {
+        var former = try latest(upTo: dot)
+        while let known = former {
+            if let last = try last(known), !last.isLost { return last.dot }
+            former = try latest(upTo: Dot(known.replica, known.sequence - 1))
         }
-        return stored.is
+        return nil
     }
 
     /// The latest operation at or below the dot that has been issued again: they are in the order of their sequences.
     private func latest(upTo dot: Dot) throws -> Dot? {
-        let stored = try writer.successor(ofLatest: dot.replica, upTo: dot.sequence)?.of
+        let stored = try writer.latestReissued(of: dot.replica, upTo: dot.sequence)
         let here = recent.keys.filter { $0.replica == dot.replica && $0.sequence <= dot.sequence }.max()
         return [stored, here].compactMap { $0 }.max()
     }

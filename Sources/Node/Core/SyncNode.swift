@@ -59,7 +59,12 @@ package actor SyncNode {
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
         isCaughtUp = writer.reader.identity.parent == nil
-        try writer.noteIncarnation(now: clock.now())
+        let lost = try writer.noteIncarnation(now: clock.now())
+        if lost > 0 {
+            logger.error(
+                "damaged operations of this node were not issued again: `banjie audit list --action operationLost` names them; enter anew what they said",
+                metadata: ["count": "\(lost)"])
+        }
         let replica = try Replica(writer: writer, provinceKey: try? KeyFolder(writer.reader.folder).provinceKey())
         if let certificateFingerprint {
             try replica.announceIfNew(certificateFingerprint: certificateFingerprint(), now: clock.now())
