@@ -1,6 +1,6 @@
 internal import GRDB
 package import Replication
-internal import Tickets
+package import Tickets
 
 /// A row of the log that does not match its hash.
 package struct DamagedOperation: Hashable, Sendable {
@@ -24,6 +24,17 @@ enum Damage {
                 FROM operation o LEFT JOIN replica r ON r.id = o.replica WHERE o.arrival = ?1
                 ON CONFLICT (arrival) DO NOTHING
                 """, arguments: [arrival, now])
+    }
+
+    /// Asks nothing for a ticket that is not frozen.
+    static func freezing(_ ticket: Ticket, _ db: Database) throws -> Dot? {
+        let dots = ticket.freezing
+        let areAll = try dots.allSatisfy { dot in
+            try Bool.fetchOne(
+                db, sql: "SELECT EXISTS (SELECT 1 FROM damaged WHERE replica = ? AND sequence = ?)",
+                arguments: [Int64(bitPattern: dot.replica.rawValue), Int64(bitPattern: dot.sequence)]) ?? false
+        }
+        return areAll ? dots.first : nil
     }
 }
 
@@ -64,6 +75,15 @@ extension StoreReader {
                     Int64(bitPattern: dot.replica.rawValue), Int64(bitPattern: dot.sequence),
                 ]) ?? false
         }
+    }
+}
+
+extension StoreReader {
+    /// The first of the damaged rows that keep people from editing a ticket.
+    /// - Returns: nil if something else does too, a kind that this version does not know, or nothing does.
+    package func damage(freezing ticket: Ticket) throws -> Dot? {
+        guard !ticket.freezing.isEmpty else { return nil }
+        return try read { try Damage.freezing(ticket, $0) }
     }
 }
 

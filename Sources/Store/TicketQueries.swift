@@ -53,6 +53,8 @@ package struct TicketRecord: Sendable {
     package var operations: [StoredOperation]
     /// The keys that its personal values are sealed under.
     package var keys: [PersonalKeyID: PersonalKeyState] = [:]
+    /// A damaged row that keeps people from editing it, if nothing else does.
+    package var freezingDamage: Dot?
 
     package func operation(_ dot: Dot) -> Operation? {
         operations.first { $0.operation.dot == dot }?.operation
@@ -105,7 +107,7 @@ extension StoreReader {
                 db, sql: "SELECT number FROM ticket WHERE entity = ?", arguments: [found.id])
             return TicketRecord(
                 ticket: found.ticket, number: number ?? "", digest: found.digest, operations: operations,
-                keys: try keyStates(of: found.id, db))
+                keys: try keyStates(of: found.id, db), freezingDamage: try Damage.freezing(found.ticket, db))
         }
     }
 

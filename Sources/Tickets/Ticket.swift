@@ -66,6 +66,11 @@ package struct Ticket: Hashable, Sendable {
 
     package var operations: [Dot] { events.indices.map(dot(at:)) }
 
+    /// Critical operations whose body nobody here can read, and that count: while there is one, nobody edits the ticket.
+    package var freezing: [Dot] {
+        events.indices.filter { events[$0].known == nil && events[$0].isCritical && !events[$0].isVoid }.map(dot(at:))
+    }
+
     package func contains(_ dot: Dot) -> Bool {
         guard let replica = replicas.firstIndex(of: dot.replica) else { return false }
         return index(of: Reference(replica: UInt32(replica), sequence: dot.sequence)) != nil

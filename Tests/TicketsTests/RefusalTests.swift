@@ -252,7 +252,8 @@ import Tickets
             .notHolder(site: site, department: "NET"), .custodyMoved(site: site, department: "NET"), .transferToSelf,
             .nothingToReturn, .locked(arbiter: site), .alreadyAccepted(person: "甲"), .closed, .notClosed,
             .closeNeedsReason, .noSuchChase, .alreadyAnswered, .noSuchContest, .notCandidate, .alreadySettled,
-            .levelTooLow(needed: site), .frozen, .sameTicket, .notJoined, .noSuchTag, .nothingToUndo, .adminOnly,
+            .levelTooLow(needed: site), .frozen, .frozenByDamage(Dot(ReplicaID(11), 1)), .sameTicket, .notJoined,
+            .noSuchTag, .nothingToUndo, .adminOnly,
             .nothingToErase, .noSuchProposal, .samePerson(name: "李"), .alreadyErased,
         ]
 

@@ -21,8 +21,8 @@ extension Refusal {
             422
         case .levelTooLow, .locked, .adminOnly, .samePerson: 403
         case .alreadyOpened, .notHolder, .custodyMoved, .transferToSelf, .nothingToReturn, .alreadyAccepted, .closed,
-            .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .notJoined, .nothingToUndo,
-            .alreadyErased:
+            .notClosed, .alreadyAnswered, .alreadySettled, .frozen, .frozenByDamage, .notJoined,
+            .nothingToUndo, .alreadyErased:
             409
         }
     }

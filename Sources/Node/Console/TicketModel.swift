@@ -222,7 +222,11 @@ struct TicketModelBuilder {
     private func notices() -> [String] {
         var result: [String] = []
         if summary.isPending { result.append(words[summary.voidCount > 0 ? "notice_void" : "notice_pending"]) }
-        if summary.isFrozenForEditing { result.append(words["notice_frozen"]) }
+        if let dot = record.freezingDamage {
+            result.append(words.filled("notice_frozen_damaged", "\(dot)"))
+        } else if summary.isFrozenForEditing {
+            result.append(words["notice_frozen"])
+        }
         if let arbiter = summary.lockedToArbiter { result.append(words.filled("notice_locked", arbiter.rawValue)) }
         if let custody = summary.custody, custody.delivered == nil {
             result.append(words.filled("notice_travelling", custody.site.rawValue))

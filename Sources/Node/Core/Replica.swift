@@ -125,7 +125,12 @@ package final class Replica {
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
             catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
             ticket: { id in id == twin?.id ? twin : nil })
-        var drafts = try decide(command, on: ticket, context: context)
+        var drafts: [Draft]
+        do {
+            drafts = try decide(command, on: ticket, context: context)
+        } catch {
+            throw try explained(error, on: ticket)
+        }
         var sealer = sealer()
         for index in drafts.indices { try seal(&drafts[index], on: ticket, with: &sealer) }
         let operations = drafts.enumerated().map { index, draft in
@@ -135,6 +140,14 @@ package final class Replica {
         guard let first = operations.first else { preconditionFailure("a decision has at least one operation") }
         let effects = try commitOwn(operations, keys: sealer.made, now: now)
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
+    }
+
+    /// What froze a ticket is looked up only when somebody is refused for it.
+    private func explained(_ refusal: Refusal, on ticket: Ticket?) throws -> Refusal {
+        guard refusal == .frozen, let dot = try ticket.flatMap({ try reader.damage(freezing: $0) }) else {
+            return refusal
+        }
+        return .frozenByDamage(dot)
     }
 
     func sealer() -> PersonalSealer { PersonalSealer(writer: writer, provinceKey: provinceKey, random: random) }

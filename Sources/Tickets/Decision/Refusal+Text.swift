@@ -27,6 +27,8 @@ extension Refusal {
         case .alreadySettled: "这次双派已经裁定。如有异议，请由更高一级裁定。"
         case .levelTooLow(let needed): "此事须由 \(needed) 或其上级决定。请转请该处处理。"
         case .frozen: "工单含有本版本不认识的关键操作，暂不能编辑。请先升级本节点。"
+        case .frozenByDamage(let dot):
+            "工单的关键操作 \(dot) 在本节点磁盘上已损坏，修复前不能编辑。请让本节点与对端同步以取回完好副本，并用 banjie scrub 查看。"
         case .sameTicket: "不能把工单与其自身合并。请选择另一张工单。"
         case .notJoined: "这两张工单并未合并。请核对单号。"
         case .noSuchTag: "工单没有这个标签。请刷新后重新选择。"
@@ -72,6 +74,8 @@ extension Refusal {
         case .alreadySettled: "These transfers have been settled. Whoever disagrees asks the next higher level."
         case .levelTooLow(let needed): "\(needed) or a site above it decides this. Ask them to."
         case .frozen: "The ticket has a critical entry that this version does not know. Upgrade this node to edit it."
+        case .frozenByDamage(let dot):
+            "A critical entry of the ticket, \(dot), is damaged on this node's disk. Let the node sync, which brings a sound copy; `banjie scrub` tells whether it has."
         case .sameTicket: "A ticket cannot be its own twin. Choose another ticket."
         case .notJoined: "These two tickets are not joined. Check the numbers."
         case .noSuchTag: "The ticket does not have this tag. Reload it and choose again."

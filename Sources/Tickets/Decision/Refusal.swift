@@ -36,6 +36,8 @@ package enum Refusal: Error, Hashable, Sendable {
     case alreadySettled
     case levelTooLow(needed: SiteCode)
     case frozen
+    /// Frozen too, by an operation whose row is damaged on this node's disk.
+    case frozenByDamage(Dot)
     case sameTicket
     case notJoined
     case noSuchTag

@@ -68,8 +68,11 @@ package struct TicketDetail: Codable, Sendable, Hashable {
     package var status: String
     /// The operation that opened it is still on its way.
     package var isPending: Bool
-    /// It holds a critical kind that this version does not know: nobody edits it here.
+    /// It holds a critical operation that cannot be read here: nobody edits it.
     package var isFrozen: Bool
+    /// The operation that it is frozen by, if its row is damaged; without it, it is of a kind that this version does not
+    /// know.
+    package var freezingDamage: String?
     package var title: String
     package var opening: Opening?
     package var fields: [FieldEntry]

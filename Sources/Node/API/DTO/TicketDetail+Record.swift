@@ -18,6 +18,7 @@ extension TicketDetail {
         status = summary.status.apiName
         isPending = summary.isPending
         isFrozen = summary.isFrozenForEditing
+        freezingDamage = record.freezingDamage.map { "\($0)" }
         fields = summary.fields.map { FieldEntry($0, in: record) }
         title = fields.first { $0.field == Field.title.apiName }?.values.first?.value ?? ""
         opening = summary.opening.map(Opening.init)

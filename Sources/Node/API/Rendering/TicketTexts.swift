@@ -23,6 +23,10 @@ enum TicketTexts {
     static let frozen = Phrase(
         "含有本版本不认识的关键操作：可查看，升级后才能处理。",
         "It holds a critical entry that this version does not know: nobody edits it before an upgrade.")
+    static let frozenByDamage = Phrase(
+        "这条关键操作在本节点磁盘上已损坏：可查看，从对端取回完好副本后才能处理（banjie scrub 查看）。",
+        "This critical entry is damaged on the node's disk: nobody edits the ticket before a peer has brought a sound copy (see `banjie scrub`)."
+    )
     static let custody = Phrase("流转", "Custody")
     static let clocks = Phrase("时钟", "Clocks")
     static let customerClock = Phrase("客户", "customer")

@@ -61,7 +61,11 @@ extension TicketDetail {
                 let isVoid = ticket.timeline.contains { $0.kind == "open" && $0.isVoid == true }
                 lines.append("! " + say(isVoid ? RevocationTexts.voidOpening : TicketTexts.pending))
             }
-            if ticket.isFrozen { lines.append("! " + say(TicketTexts.frozen)) }
+            if let dot = ticket.freezingDamage {
+                lines.append("! \(dot): " + say(TicketTexts.frozenByDamage))
+            } else if ticket.isFrozen {
+                lines.append("! " + say(TicketTexts.frozen))
+            }
             if let arbiter = ticket.lockedToArbiter { lines.append("! \(arbiter): " + say(TicketTexts.locked)) }
             return lines.map(TextLayout.plain)
         }
