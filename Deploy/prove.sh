@@ -7,6 +7,7 @@
 #   frames      malformed HTTP/2 frames at a node's listener, from the seed where the ledger left off
 #   tls         sslscan and testssl.sh at a node's listeners (once)
 #   bytes       changed bytes at every decoder, under libFuzzer and the address sanitizer
+#   again       the seeds of provinces that were ever violated, once more; only if it is named
 #   coverage    which regions of the cores the tests reach; only if it is named, since its build takes minutes
 # N minutes (10) are shared by the parts that are named, or by all of them. Building comes before the time.
 # Each part adds a line of JSON to Tests/ledger.jsonl, and the ledger's sums are printed at the end; --summary prints only
@@ -89,6 +90,19 @@ simulation() {
     enter simulation "$result" --argjson more "$more"
 }
 
+again() {
+    build_simulator
+    log=$(mktemp)
+    result=held
+    for seed in $(jq -rs '[.[] | select(.part == "simulation") | .violations[]?.seed] | unique | .[]' "$ledger"); do
+        "$simulator" run --seed "$seed" --steps "$steps" --json --no-shrink >>"$log" || result=violated
+    done
+    more=$(jq -sc '{seedsAgain: map(.configuration.seed), steps: (map(.steps) | add),
+        violations: map(select(.violation != null) | {seed: .configuration.seed, invariant: .violation.invariant})}' "$log")
+    rm -f "$log"
+    enter again "$result" --argjson more "$more"
+}
+
 kill_nine() {
     build_simulator
     seed=$(next_seed kill)
@@ -169,8 +183,8 @@ coverage() {
 weights=0
 for part in "$@"; do
     case $part in
-    simulation | kill | disk | frames | tls | bytes | coverage) weights=$((weights + $(weight "$part"))) ;;
-    *) echo "prove.sh: no such part: $part; there are simulation, kill, disk, frames, tls, bytes and coverage" >&2; exit 2 ;;
+    simulation | again | kill | disk | frames | tls | bytes | coverage) weights=$((weights + $(weight "$part"))) ;;
+    *) echo "prove.sh: no such part: $part; there are simulation, again, kill, disk, frames, tls, bytes and coverage" >&2; exit 2 ;;
     esac
 done
 before=$(wc -l <"$ledger")

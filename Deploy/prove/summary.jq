@@ -25,6 +25,6 @@ def rows($part; f; $aim):
   rows("disk"; part("disk") | sums(.kinds); ""),
   rows("bytes"; part("bytes") | [{executions: ($targets | map({(.): 0}) | add)}] + . | sums(.executions); 10000000),
   row("frames"; "malformed frames"; part("frames") | total(.frames); 1000000),
-  rows("times run"; map(select(.part | IN("simulation", "kill", "disk", "bytes", "frames", "coverage") | not))
+  rows("times run"; map(select(.part | IN("simulation", "again", "kill", "disk", "bytes", "frames", "coverage") | not))
     | map({counts: {"\(.part)": 1}}) | sums(.counts); "")
 | @tsv

@@ -18,6 +18,16 @@ summary() {
         }'
     jq -rs '[.[] | select(.part == "coverage")] | last // empty
         | "\ncoverage    " + (.regions | to_entries | map("\(.key) \(.value) %") | join(", ")) + " of regions, aim \(.aim) % (\(.revision))"' "$ledger"
-    jq -rs '[.[] | select(.result != "held")] | if length == 0 then "\nNothing that is promised was broken." else
-        "\nBroken at the time:", (.[] | "  \(.at) \(.part) at \(.revision)") end' "$ledger"
+    # A seed holds since if the last line that repeats it says so.
+    jq -rs '
+        def held($seed): [.[] | select(.part == "again" and (.seedsAgain | index($seed)))] | last
+            | if . and (.violations | all(.seed != $seed)) then .revision else null end;
+        . as $lines | [.[] | select(.result != "held" and .part != "again")]
+        | if length == 0 then "\nNothing that is promised was broken." else
+            "\nBroken at the time:", (.[] | ([.violations[]?.seed] // []) as $seeds
+                | ($seeds | map(. as $seed | {seed: $seed, held: ($lines | held($seed))})) as $now
+                | "  \(.at) \(.part) at \(.revision)" + (if $seeds == [] then "" else
+                    ($now | map(select(.held == null) | "\(.seed)") | if . == [] then "" else ", seeds " + join(", ") end)
+                    + ($now | map(select(.held)) | if . == [] then "" else
+                        "; hold now: " + (map("\(.seed)") | join(", ")) end) end)) end' "$ledger"
 }
