@@ -72,6 +72,9 @@ build_simulator() { [ -n "${BANJIE_SIM:-}" ] || build -c release --product banji
 # The first seed that no line of a part has.
 next_seed() { jq -s --arg part "$1" 'map(select(.part == $part) | .lastSeed) | max // 0 | . + 1' "$ledger"; }
 
+# Of the simulator's lines: what did not hold, by seed.
+violated='def violated: map(select(.violation != null) | {seed: .configuration.seed, invariant: .violation.invariant});'
+
 simulation() {
     build_simulator
     first=$(next_seed simulation)
@@ -81,13 +84,13 @@ simulation() {
     "$simulator" run --seeds "$first..<$((first + 1000000))" --steps "$steps" --jobs "$(nproc)" --json --no-shrink \
         --minutes "$(jq -n "$(share simulation) / 60")" >"$log" || status=$?
     # One that was told to end (128 and a signal's number) has proved the seeds that it has finished.
-    if [ "$status" -eq 0 ] || [ "$status" -eq 143 ] && jq -se 'all(.violation == null)' "$log" >/dev/null
+    if [ "$status" -eq 0 ] || { [ "$status" -eq 143 ] && jq -se 'all(.violation == null)' "$log" >/dev/null; }
     then result=held; else result=violated; fi
-    more=$(jq -sc --argjson first "$first" '{
+    more=$(jq -sc --argjson first "$first" "$violated"' {
         firstSeed: $first, lastSeed: (map(.configuration.seed) | max), seeds: length, steps: (map(.steps) | add),
         operations: (map(.operations) | add), seconds: (map(.seconds) | add | round),
         faults: (map(.counts.faults // {} | to_entries[]) | group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries),
-        violations: map(select(.violation != null) | {seed: .configuration.seed, invariant: .violation.invariant})
+        violations: violated
     }' "$log")
     rm -f "$log"
     enter simulation "$result" --argjson more "$more"
@@ -100,8 +103,7 @@ again() {
     for seed in $(jq -rs '[.[] | select(.part == "simulation") | .violations[]?.seed] | unique | .[]' "$ledger"); do
         "$simulator" run --seed "$seed" --steps "$steps" --json --no-shrink >>"$log" || result=violated
     done
-    more=$(jq -sc '{seedsAgain: map(.configuration.seed), steps: (map(.steps) | add),
-        violations: map(select(.violation != null) | {seed: .configuration.seed, invariant: .violation.invariant})}' "$log")
+    more=$(jq -sc "$violated"' {seedsAgain: map(.configuration.seed), steps: (map(.steps) | add), violations: violated}' "$log")
     rm -f "$log"
     enter again "$result" --argjson more "$more"
 }

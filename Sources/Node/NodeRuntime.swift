@@ -354,6 +354,7 @@ package final class NodeRuntime: Service, RuntimeControl {
         }
     }
 
+    /// Not inlined: a session that waits for days would keep its room.
     @inline(never)
     private func syncRequest(_ head: HTTP2RequestHead, of peer: ConnectionPeer) -> SyncRequest {
         guard let uri = peer.certificate?.nodeURI, let site = SiteCode(uri.host),

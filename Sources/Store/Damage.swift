@@ -76,14 +76,11 @@ extension StoreReader {
                 ]) ?? false
         }
     }
-}
 
-extension StoreReader {
     /// The first of the damaged rows that keep people from editing a ticket.
     /// - Returns: nil if something else does too, a kind that this version does not know, or nothing does.
     package func damage(freezing ticket: Ticket) throws -> Dot? {
-        guard !ticket.freezing.isEmpty else { return nil }
-        return try read { try Damage.freezing(ticket, $0) }
+        try read { try Damage.freezing(ticket, $0) }
     }
 }
 
@@ -123,11 +120,11 @@ extension StoreWriter {
         try catchUpProjection()
         return try transaction { db, cache in
             guard let arrival = try damagedRow(of: operation, hash: hash, db),
-                case .damaged(let contents) = try RowVerdict.of(arrival, db)
+                case .damaged(let readable) = try RowVerdict.of(arrival, db)
             else { return false }
             let stated = try Row.fetchOne(
                 db, sql: "SELECT hash, entity FROM operation WHERE arrival = ?", arguments: [arrival])
-            guard let stated, stated["hash"] == hash.data || contents == hash else { return false }
+            guard let stated, stated["hash"] == hash.data || readable?.contents == hash else { return false }
             let entity = try localNumber(of: operation.entity, db, cache)
             try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
             try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
@@ -198,14 +195,23 @@ extension StoreWriter {
 /// Whether a row of the log is what its hash says.
 enum RowVerdict {
     case missing
-    case sound
-    /// With the hash of what can be read; nil if it cannot.
-    case damaged(ContentHash?)
+    case sound(StoredOperation)
+    /// With what it says, if it can be read, and the hash of that.
+    case damaged((stored: StoredOperation, contents: ContentHash)?)
 
     var isSound: Bool {
         switch self {
         case .missing, .sound: true
         case .damaged: false
+        }
+    }
+
+    /// What can be read of it.
+    var stored: StoredOperation? {
+        switch self {
+        case .missing: nil
+        case .sound(let stored): stored
+        case .damaged(let readable): readable?.stored
         }
     }
 
@@ -222,6 +228,6 @@ enum RowVerdict {
     static func of(_ row: BoundStatement, _ table: InternTable, _ hasher: inout ContentHasher) -> RowVerdict {
         guard let stored = try? OperationRow.read(row, table) else { return .damaged(nil) }
         let hash = hasher.hash(stored.operation)
-        return hash == stored.hash ? .sound : .damaged(hash)
+        return hash == stored.hash ? .sound(stored) : .damaged((stored, hash))
     }
 }

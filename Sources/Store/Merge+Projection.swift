@@ -107,16 +107,15 @@ extension Merge {
     /// A row that does not match its hash is recorded, and counts as one whose body cannot be read; what cannot be read at
     /// all is left out until it is healed. Source: Protocols/operations.md §9.
     mutating func replay(_ row: BoundStatement, _ table: InternTable) throws {
-        guard let stored = try? OperationRow.read(row, table) else {
-            return try Damage.note(arrival: row.integer(0), now: now, db)
-        }
-        let isSound = cache.hasher.hash(stored.operation) == stored.hash
-        if !isSound { try Damage.note(arrival: stored.arrival, now: now, db) }
+        let verdict = RowVerdict.of(row, table, &cache.hasher)
+        if !verdict.isSound { try Damage.note(arrival: row.integer(0), now: now, db) }
+        guard let stored = verdict.stored else { return }
         let work = try work(on: stored.operation.entity)
         guard !work.ticket.contains(stored.operation.dot) || PlantedBug.replayCountsTwice.isActive else { return }
         let isVoid = cache.replicas[stored.operation.dot.replica]?.isVoid(stored.operation.dot.sequence, stored.hash)
         apply(
-            stored.operation, hash: stored.hash, reading: isSound ? OperationReading(stored.operation) : .opaque,
+            stored.operation, hash: stored.hash,
+            reading: verdict.isSound ? OperationReading(stored.operation) : .opaque,
             to: work, isVoid: isVoid ?? false)
         lookAtMembers(of: work)
     }

@@ -79,6 +79,9 @@ struct Event: Hashable {
 
     /// Nil for a kind that this version cannot read.
     var known: Kind? { isOpaque ? nil : Kind(rawValue: kind) }
+
+    /// While it counts, nobody edits the ticket here: it is critical, and nobody here can read it.
+    var freezesTicket: Bool { isCritical && !isVoid && known == nil }
 }
 
 /// An author by indices into the ticket's table of texts.

@@ -68,7 +68,7 @@ package struct Ticket: Hashable, Sendable {
 
     /// Critical operations whose body nobody here can read, and that count: while there is one, nobody edits the ticket.
     package var freezing: [Dot] {
-        events.indices.filter { events[$0].known == nil && events[$0].isCritical && !events[$0].isVoid }.map(dot(at:))
+        events.indices.filter { events[$0].freezesTicket }.map(dot(at:))
     }
 
     package func contains(_ dot: Dot) -> Bool {

@@ -18,14 +18,14 @@ import Tickets
     private static let present = ReplicaID(33)
 
     /// An office with a common history, and a branch beyond it.
-    private struct Branch {
-        let copy: ForkTests.Copy
-        var common: UInt64 = 0
-        var tickets: [EntityID] = []
-        var victims: [Victim: Dot] = [:]
+    private final class Branch {
+        let copy = ForkTests.Copy(
+            DataFolder(path: NSTemporaryDirectory() + "banjie-damaged-fork-\(UUID().uuidString)"))
+        private(set) var common: UInt64 = 0
+        private(set) var tickets: [EntityID] = []
+        private(set) var victims: [Victim: Dot] = [:]
 
-        init(_ root: String) throws {
-            copy = ForkTests.Copy(DataFolder(path: root))
+        init() throws {
             try copy.open(
                 next: 1,
                 creating: NodeIdentity(
@@ -46,6 +46,8 @@ import Tickets
             tickets = [first, second, third]
             while try #require(copy.writer).advanceSearch() > 0 {}
         }
+
+        deinit { try? FileManager.default.removeItem(atPath: copy.folder.path) }
 
         private func open(_ title: String) throws -> EntityID {
             try execute(.open(OpenBody(title: title, category: "network", department: "service")), on: nil).ticket
@@ -86,9 +88,7 @@ import Tickets
         "a damaged row of the branch is not issued again, whatever broke in it, and takes nothing else with it",
         arguments: Victim.allCases, RowDamage.all)
     func damaged(_ victim: Victim, _ change: String) throws {
-        let root = NSTemporaryDirectory() + "banjie-damaged-fork-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: root) }
-        let branch = try Branch(root)
+        let branch = try Branch()
         let lost = try #require(branch.victims[victim])
         let written = try branch.copy.log().filter { $0.operation.dot.sequence > branch.common }
         try branch.fork(breaking: lost, by: change)
@@ -155,9 +155,7 @@ import Tickets
 
     @Test("what answers a lost operation names none of the other branch")
     func answered() throws {
-        let root = NSTemporaryDirectory() + "banjie-damaged-fork-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: root) }
-        let branch = try Branch(root)
+        let branch = try Branch()
         let lost = try #require(branch.victims[.chase])
         try branch.fork(breaking: lost, by: "body = x''")
         let answer = try #require(
@@ -171,9 +169,7 @@ import Tickets
 
     @Test("an operation of the common history that has lost its place is taken in again from a peer")
     func displaced() throws {
-        let root = NSTemporaryDirectory() + "banjie-damaged-fork-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: root) }
-        let branch = try Branch(root)
+        let branch = try Branch()
         let common = try #require(
             try branch.copy.log().first { $0.operation.dot == Dot(Self.former, branch.common) })
         try branch.fork(breaking: common.operation.dot, by: "sequence = sequence + 100")
@@ -188,9 +184,7 @@ import Tickets
 
     @Test("a second fork before all is issued again loses nothing more, and the renamed ticket stays one")
     func twice() throws {
-        let root = NSTemporaryDirectory() + "banjie-damaged-fork-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: root) }
-        let branch = try Branch(root)
+        let branch = try Branch()
         let lost = try #require(branch.victims[.opening])
         try branch.fork(breaking: lost, by: "body = x''")
         try branch.reopen(under: ReplicaID(44), common: 2)

@@ -1,7 +1,6 @@
 internal import NIOCore
 internal import Replication
 internal import Store
-internal import Synchronization
 internal import Transport
 
 /// Takes what a peer's stream brings: cuts it into messages, decodes and hashes them, and feeds the session with them.
@@ -15,8 +14,6 @@ actor LinkReader {
     private let counters: LinkCounters
     private let gauge: LinkGauge
     private let calls = Mailbox<Void>()
-    /// A call waits: another one would find nothing else.
-    private let isCalled = Mutex(false)
     private var buffer = ByteBuffer()
     private var decoder = SyncDecoder()
 
@@ -31,18 +28,9 @@ actor LinkReader {
     }
 
     nonisolated func start() {
-        calls.open { [self] in
-            isCalled.withLock { $0 = false }
-            return await read()
-        }
         // Until `stop`.
-        stream.whenReadable { [self] in
-            let isFirst = isCalled.withLock { isCalled in
-                defer { isCalled = true }
-                return !isCalled
-            }
-            if isFirst { calls.put(()) }
-        }
+        calls.open { [self] in await read() }
+        stream.whenReadable { [calls] in calls.putIfNothingWaits(()) }
     }
 
     /// To be called once, when the session is over: what still comes is not read.

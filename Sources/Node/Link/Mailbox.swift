@@ -30,6 +30,13 @@ final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
+    /// Does nothing while something waits: for a call that is as good as several.
+    func putIfNothingWaits(_ element: Element) {
+        startIfIdle { state in
+            if !state.isClosed, state.waiting.isEmpty { state.waiting.append(element) }
+        }
+    }
+
     /// Nothing further is put in; what waits is still taken.
     func close() {
         end { $0.isClosed = true }

@@ -152,10 +152,8 @@ final class Derivation {
                 summary.voidCount += 1
                 continue
             }
-            if event.known == nil {
-                summary.opaqueCount += 1
-                if event.isCritical { summary.isFrozenForEditing = true }
-            }
+            if event.known == nil { summary.opaqueCount += 1 }
+            if event.freezesTicket { summary.isFrozenForEditing = true }
             summary.lastChange = max(summary.lastChange, Int64(event.time >> 16))
         }
         summary.fields = fieldStates()
