@@ -53,6 +53,9 @@ longest() {
     esac
 }
 
+# An execution that takes longer is a hang.
+hang_seconds=10
+
 # What is found on the way is written and replaced often: in memory where the machine has a file system for that.
 scratch=/tmp
 [ ! -w /dev/shm ] || scratch=/dev/shm
@@ -62,14 +65,27 @@ for target in "$@"; do
     corpus=Tests/Corpus/$target
     [ -d "$corpus" ] || { echo "fuzz.sh: no such target: $target; there are $(ls Tests/Corpus | tr '\n' ' ')" >&2; exit 2; }
     found=$(mktemp -d "$scratch/banjie-fuzz.XXXXXX")
+    crashes=$(mktemp -d)
     log=$(mktemp)
-    if BANJIE_FUZZ=$target ASAN_OPTIONS=$address "$fuzzer" "$found" "$corpus" -max_total_time="$seconds" -max_len="$(longest "$target")" \
-        -timeout=10 -rss_limit_mb=2048 -detect_leaks=0 -print_final_stats=1 -artifact_prefix="$corpus/crash-" >"$log" 2>&1
-    then
+    ended=0
+    BANJIE_FUZZ=$target ASAN_OPTIONS=$address "$fuzzer" "$found" "$corpus" -max_total_time="$seconds" -max_len="$(longest "$target")" \
+        -timeout="$hang_seconds" -report_slow_units=1000000 -rss_limit_mb=2048 -detect_leaks=0 -print_final_stats=1 \
+        -print_funcs=0 -artifact_prefix="$crashes/crash-" >"$log" 2>&1 || ended=$?
+    # A machine that stands still looks like a hang: an input that is over in time by itself is none.
+    for hang in "$crashes"/crash-timeout-*; do
+        if [ -e "$hang" ] && BANJIE_FUZZ=$target ASAN_OPTIONS=$address "$fuzzer" -timeout="$hang_seconds" "$hang" \
+            >/dev/null 2>&1
+        then
+            rm "$hang"
+            ended=0
+        fi
+    done
+    if [ "$ended" -eq 0 ]; then
         # Of what is new: that which reaches code nothing kept reaches, however often.
         BANJIE_FUZZ=$target ASAN_OPTIONS=$address "$fuzzer" -merge=1 -use_counters=0 "$corpus" "$found" >/dev/null 2>&1 || true
     else
         failed=1
+        find "$crashes" -type f -exec mv {} "$corpus" \;
         tail -n 40 "$log" >&2
         echo "fuzz.sh: to see it again: ASAN_OPTIONS=detect_leaks=0 BANJIE_FUZZ=$target $fuzzer $corpus/crash-…" >&2
     fi
@@ -77,6 +93,6 @@ for target in "$@"; do
     echo "$target ${executions:-0}" >>"$counts"
     echo "$target: ${executions:-0} executions, $(awk '/stat::average_exec_per_sec/ { n = $2 } END { print n + 0 }' "$log") a second," \
         "$(find "$corpus" -type f | wc -l) inputs kept"
-    rm -rf "$found" "$log"
+    rm -rf "$found" "$crashes" "$log"
 done
 exit $failed
