@@ -35,8 +35,7 @@ extension World {
             DataFolder(path: office.folder), creating: creating ? identity : nil,
             context: creating ? creation : context)
         try Disk.boundLog(of: writer, pages: Self.checkpointPages)
-        let base = monotonicStart
-        writer.monotonic = { [unowned self] in base.advanced(by: .milliseconds(now)) }
+        writer.monotonic = { [unowned self] in instant(now) }
         let random = office.random
         let replica = try Replica(writer: writer, provinceKey: provinceKey) { random.random.bytes($0) }
         office.replica = replica

@@ -89,6 +89,11 @@ final class World {
         return wall
     }
 
+    /// The clock that never steps.
+    func instant(_ milliseconds: Int64) -> ContinuousClock.Instant {
+        monotonicStart.advanced(by: .milliseconds(milliseconds))
+    }
+
     func plan(at time: Int64, _ code: EventCode, _ office: Office?, _ body: @escaping () throws -> Void) {
         events.plan(at: max(time, now), code, office, body)
     }
