@@ -160,6 +160,8 @@ struct LogModel {
     var hashes: [Dot: ContentHash] = [:]
     var kinds: Set<OperationKind> = []
     var announced: [ReplicaID: SiteCode] = [:]
+    /// What its operations were before they were issued again.
+    var reissued: Set<Dot> = []
     /// Operations that revoke.
     var revocations: [StoredOperation] = []
     var entities: [EntityID: Entity] = [:]
@@ -173,6 +175,7 @@ struct LogModel {
         rows.append(Row(arrival: stored.arrival, source: stored.source))
         hashes[operation.dot] = stored.hash
         kinds.insert(operation.kind)
+        for reference in ReissueReference.all(in: operation.extensions) { reissued.insert(reference.dot) }
         if operation.kind == Kind.announce.operationKind { announced[operation.dot.replica] = operation.author.site }
         if operation.kind == Kind.revoke.operationKind { revocations.append(stored) }
         if entity.type == .ticket, entities[entity] == nil { tickets.append(entity) }

@@ -204,8 +204,9 @@ extension World {
         return nil
     }
 
-    /// A node holds the whole stream of whoever works below it, but for what nobody has sound any more: who sends leaves
-    /// a damaged row out.
+    /// A node holds the whole stream of whoever works below it, but for what nobody has sound any more, since who sends
+    /// leaves a damaged row out, and for what its author has issued again under another name before anybody else had it.
+    /// Who plays an old session again can make a node do so.
     private func checkStreams(_ office: Office, _ replica: Replica) throws {
         var highest: [ReplicaID: (sequence: UInt64, count: UInt64)] = [:]
         for dot in office.log.hashes.keys {
@@ -215,7 +216,7 @@ extension World {
         for (id, stream) in highest where !shortened.contains(id) && !forked.contains(id) {
             let writers = offices.filter { $0.writtenUnder.contains(id) }
             guard writers.allSatisfy({ $0.site.isWithin(office.site) }), !writers.isEmpty else { continue }
-            let gone = lost.filter { dot in
+            let gone = lost.union(takenOut).filter { dot in
                 dot.replica == id && dot.sequence < stream.sequence && office.log.hashes[dot] == nil
             }
             if stream.count + UInt64(gone.count) != stream.sequence {

@@ -43,7 +43,9 @@ extension World {
         _ = try replica.reissuePending(now: wall)
         try writer.catchUpProjection()
         if office.isProvince { _ = try replica.writeWaitingReceipts(now: wall) }
+        let former = office.log
         readLog(of: office, isFresh: true)
+        noteTakenOut(of: former, at: office, replica)
         try checkStart(of: office, replica)
         if !office.everDamaged.isEmpty { planScrub(office, after: 5_000) }
         office.writtenUnder.insert(replica.identity.replica)

@@ -83,6 +83,21 @@ extension World {
         fail(.projection, office, "\(entity) is not what its operations give after a start")
     }
 
+    /// What a new incarnation has taken out of the log, as its branch of the former history, it has issued again.
+    /// Source: Protocols/operations.md §8.
+    func noteTakenOut(of former: LogModel, at office: Office, _ replica: Replica) {
+        guard let followed = replica.identity.follows, !shortened.contains(followed.replica) else { return }
+        let left = former.hashes.keys.filter { dot in
+            dot.replica == followed.replica && dot.sequence > followed.sequence && office.log.hashes[dot] == nil
+        }
+        takenOut.formUnion(left)
+        // Announcements and anchors are written anew, what was damaged is lost.
+        let own = Set(former.entities.filter { $0.key.isJournal }.flatMap(\.value.dots)).union(office.everDamaged)
+        guard let dot = left.filter({ $0.sequence > 1 && !own.contains($0) && !office.log.reissued.contains($0) }).min()
+        else { return }
+        fail(.acknowledgedIsDurable, office, "\(dot) has left the log and was not issued again")
+    }
+
     /// A process that another one of its incarnation had replaced is one of two. What replaced it came to a session that
     /// began after it had been heard, and it came back to one that began after that: an earlier session's Hello may be
     /// late. Source: Protocols/sync.md §7.
