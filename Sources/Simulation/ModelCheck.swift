@@ -19,21 +19,25 @@ enum ModelCheck {
             if !isVoid { operations.append(operation) }
         }
         let summary = ticket.summary()
-        return writes(operations, summary) ?? status(operations, summary) ?? tags(operations, summary)
+        return writes(operations, summary, forked) ?? status(operations, summary) ?? tags(operations, summary)
             ?? receipts(operations, forked)
     }
 
-    /// A write stands until another write of the field has seen it.
-    private static func writes(_ operations: [Operation], _ summary: TicketSummary) -> String? {
+    /// A write stands until another write of the field has seen it. One of two contents of a dot may have seen a write that
+    /// has seen the other: of writes that have all seen one another all stand.
+    private static func writes(
+        _ operations: [Operation], _ summary: TicketSummary, _ forked: Set<ReplicaID>
+    ) -> String? {
         guard !summary.isPending else { return nil }
         for field in [Field.title, .category, .urgency, .contact, .promisedTime] {
             let all = operations.filter { operation in
                 guard let body = try? Body(decoding: operation) else { return false }
                 return body.writes(field)
             }
-            let standing = all.filter { write in
+            var standing = all.filter { write in
                 !all.contains { $0.dot != write.dot && $0.seen.contains(write.dot) }
             }
+            if standing.isEmpty, all.contains(where: { forked.contains($0.dot.replica) }) { standing = all }
             let shown = Set(summary.state(of: field)?.writes ?? [])
             if shown != Set(standing.map(\.dot)) {
                 return "field \(field.rawValue) shows \(shown.sorted()) and has \(standing.map(\.dot).sorted())"

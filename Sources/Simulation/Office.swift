@@ -74,7 +74,7 @@ final class Office {
     /// It has been told that it is revoked, and will be enrolled anew.
     var isEnrolling = false
     /// Processes of each incarnation that have come to this one, the latest last; of this process only.
-    var runsMet: [ReplicaID: [UInt64]] = [:]
+    var runsMet: [ReplicaID: [Meeting]] = [:]
     /// Operations that its sessions have ended for, with how often, by the office that sent them.
     var conflicts: [Conflict: Int] = [:]
 
@@ -95,6 +95,14 @@ final class Office {
         folderNumber += 1
         return "\(root)/\(index)-\(kind)-\(folderNumber)"
     }
+}
+
+/// A process that has come in a session.
+struct Meeting {
+    var run: UInt64
+    /// Virtual milliseconds: when the session began, and when its Hello came.
+    var began: Int64
+    var heard: Int64
 }
 
 /// An operation that could not be taken in because another stands under its dot.
@@ -152,6 +160,8 @@ struct LogModel {
     var hashes: [Dot: ContentHash] = [:]
     var kinds: Set<OperationKind> = []
     var announced: [ReplicaID: SiteCode] = [:]
+    /// What its operations were before they were issued again.
+    var reissued: Set<Dot> = []
     /// Operations that revoke.
     var revocations: [StoredOperation] = []
     var entities: [EntityID: Entity] = [:]
@@ -165,6 +175,7 @@ struct LogModel {
         rows.append(Row(arrival: stored.arrival, source: stored.source))
         hashes[operation.dot] = stored.hash
         kinds.insert(operation.kind)
+        for reference in ReissueReference.all(in: operation.extensions) { reissued.insert(reference.dot) }
         if operation.kind == Kind.announce.operationKind { announced[operation.dot.replica] = operation.author.site }
         if operation.kind == Kind.revoke.operationKind { revocations.append(stored) }
         if entity.type == .ticket, entities[entity] == nil { tickets.append(entity) }

@@ -12,6 +12,8 @@ final class SessionEnd {
     let peerSite: SiteCode
     /// Tells the batches of this session from those of the next.
     let number: UInt64
+    /// Virtual milliseconds. Both processes run at that instant.
+    let began: Int64
     private(set) var id: PeerID?
     private(set) var peerReplica: ReplicaID?
     private(set) var isOver = false
@@ -57,6 +59,7 @@ final class SessionEnd {
         peerSite = peer.site
         isDialer = connection.dialer === office
         number = world.identities.next()
+        began = world.now
         guard let identity = office.replica?.identity else { preconditionFailure("a session has a running node") }
         session = SyncSession(
             SyncSession.Configuration(
@@ -237,8 +240,8 @@ final class SessionEnd {
         guard !office.log.revokes(hello.replica) else {
             return try stop(.revoked, "this replica has been revoked: enrol anew with a token of the parent")
         }
-        let isAlone = office.runs.admit(hello)
-        world.checkClone(hello, isTold: !isAlone, at: office)
+        let isAlone = office.runs.admit(hello, began: world.instant(began), now: world.instant(world.now))
+        world.checkClone(hello, isTold: !isAlone, at: self)
         peerReplica = isAlone ? hello.replica : nil
         world.planJob(office) { [self] in
             guard !isOver, let replica = office.replica else { return }

@@ -132,7 +132,7 @@ extension World {
                 continue
             }
             for dot in entity.dots where child.log.hashes[dot] == nil && !lost.contains(dot) {
-                if isUnjustified(dot, at: child) { continue }
+                if isUnjustified(dot, at: child) || isHeldBack(dot, on: id, from: child, parent) { continue }
                 return "\(child.name) lacks \(dot) of \(parent.name)"
             }
         }
@@ -150,6 +150,19 @@ extension World {
     private func isTwofold(_ dot: Dot, _ left: Office, _ right: Office) -> Bool {
         guard forked.contains(dot.replica), let hash = left.log.hashes[dot] else { return false }
         return right.log.hashes[dot].map { $0 != hash } ?? false
+    }
+
+    /// A child hears from one of its parents. Where that one has the other content of a dot, it cannot pass on what its
+    /// sibling has, and the other content may be on an entity that is none of the child's. Nor does it pass on anything of
+    /// an entity which only that content lets the child's subtree in.
+    private func isHeldBack(_ dot: Dot, on id: EntityID, from child: Office, _ parent: Office) -> Bool {
+        let heard = child.dialers.compactMap { $0.end?.connection.acceptor }
+        return heard.contains { other in
+            guard other !== parent else { return false }
+            if isTwofold(dot, other, parent) { return true }
+            let isLetIn = other.log.entities[id]?.sites.includesAny(within: child.site) ?? false
+            return !isLetIn && (parent.log.entities[id]?.dots.contains { isTwofold($0, other, parent) } ?? false)
+        }
     }
 
     // MARK: End
@@ -204,8 +217,9 @@ extension World {
         return nil
     }
 
-    /// A node holds the whole stream of whoever works below it, but for what nobody has sound any more: who sends leaves
-    /// a damaged row out.
+    /// A node holds the whole stream of whoever works below it, but for what nobody has sound any more, since who sends
+    /// leaves a damaged row out, and for what its author has issued again under another name before anybody else had it.
+    /// Who plays an old session again can make a node do so.
     private func checkStreams(_ office: Office, _ replica: Replica) throws {
         var highest: [ReplicaID: (sequence: UInt64, count: UInt64)] = [:]
         for dot in office.log.hashes.keys {
@@ -215,7 +229,7 @@ extension World {
         for (id, stream) in highest where !shortened.contains(id) && !forked.contains(id) {
             let writers = offices.filter { $0.writtenUnder.contains(id) }
             guard writers.allSatisfy({ $0.site.isWithin(office.site) }), !writers.isEmpty else { continue }
-            let gone = lost.filter { dot in
+            let gone = lost.union(takenOut).filter { dot in
                 dot.replica == id && dot.sequence < stream.sequence && office.log.hashes[dot] == nil
             }
             if stream.count + UInt64(gone.count) != stream.sequence {

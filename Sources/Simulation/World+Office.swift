@@ -35,8 +35,7 @@ extension World {
             DataFolder(path: office.folder), creating: creating ? identity : nil,
             context: creating ? creation : context)
         try Disk.boundLog(of: writer, pages: Self.checkpointPages)
-        let base = monotonicStart
-        writer.monotonic = { [unowned self] in base.advanced(by: .milliseconds(now)) }
+        writer.monotonic = { [unowned self] in instant(now) }
         let random = office.random
         let replica = try Replica(writer: writer, provinceKey: provinceKey) { random.random.bytes($0) }
         office.replica = replica
@@ -44,7 +43,9 @@ extension World {
         _ = try replica.reissuePending(now: wall)
         try writer.catchUpProjection()
         if office.isProvince { _ = try replica.writeWaitingReceipts(now: wall) }
+        let former = office.log
         readLog(of: office, isFresh: true)
+        noteTakenOut(of: former, at: office, replica)
         try checkStart(of: office, replica)
         if !office.everDamaged.isEmpty { planScrub(office, after: 5_000) }
         office.writtenUnder.insert(replica.identity.replica)

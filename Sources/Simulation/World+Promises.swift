@@ -7,8 +7,8 @@ extension World {
     /// Sessions that end for one operation of the peer's own until it has to know that there are two of it.
     static let conflictsMax = 3
 
-    /// Processes of an incarnation after which a node may have forgotten one.
-    static let runsMax = 8
+    /// Sessions of an incarnation after which a node may have forgotten a process: no more processes than it remembers.
+    static let meetingsMax = 8
 
     /// A batch carries everything that the feed has between its two places.
     func checkCoverage(of batch: OutgoingBatch, by end: SessionEnd) throws {
@@ -83,15 +83,38 @@ extension World {
         fail(.projection, office, "\(entity) is not what its operations give after a start")
     }
 
-    /// A process that another one of its incarnation had replaced is one of two.
-    func checkClone(_ hello: SyncMessage.Hello, isTold: Bool, at office: Office) {
-        var runs = office.runsMet[hello.replica, default: []]
-        defer { office.runsMet[hello.replica] = runs.suffix(Self.runsMax) }
-        guard let place = runs.firstIndex(of: hello.run) else { return runs.append(hello.run) }
-        if place == runs.count - 1 { return }
+    /// What a new incarnation has taken out of the log, as its branch of the former history, it has issued again.
+    /// Source: Protocols/operations.md §8.
+    func noteTakenOut(of former: LogModel, at office: Office, _ replica: Replica) {
+        guard let followed = replica.identity.follows, !shortened.contains(followed.replica) else { return }
+        let left = former.hashes.keys.filter { dot in
+            dot.replica == followed.replica && dot.sequence > followed.sequence && office.log.hashes[dot] == nil
+        }
+        takenOut.formUnion(left)
+        // Announcements and anchors are written anew, what was damaged is lost.
+        let own = Set(former.entities.filter { $0.key.isJournal }.flatMap(\.value.dots)).union(office.everDamaged)
+        guard let dot = left.filter({ $0.sequence > 1 && !own.contains($0) && !office.log.reissued.contains($0) }).min()
+        else { return }
+        fail(.acknowledgedIsDurable, office, "\(dot) has left the log and was not issued again")
+    }
+
+    /// A process that another one of its incarnation had replaced is one of two. What replaced it came to a session that
+    /// began after it had been heard, and it came back to one that began after that: an earlier session's Hello may be
+    /// late. Source: Protocols/sync.md §7.
+    func checkClone(_ hello: SyncMessage.Hello, isTold: Bool, at end: SessionEnd) {
+        let office = end.office
+        var met = office.runsMet[hello.replica, default: []]
+        defer { office.runsMet[hello.replica] = met.suffix(Self.meetingsMax) }
+        let isBack = met.contains { former in
+            former.run == hello.run
+                && met.contains { $0.run != hello.run && $0.began > former.heard && $0.heard < end.began }
+        }
+        if isBack, !isTold {
+            fail(.clone, office, "a copy of \(hello.replica) came back and was taken for the only one")
+        }
         // Once it was told, it goes on under another incarnation.
-        runs.remove(at: place)
-        if !isTold { fail(.clone, office, "a copy of \(hello.replica) came back and was taken for the only one") }
+        if isTold { return met.removeAll { $0.run == hello.run } }
+        met.append(Meeting(run: hello.run, began: end.began, heard: now))
     }
 
     /// Two histories of one incarnation are noticed when they next meet, or end no session.

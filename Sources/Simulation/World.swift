@@ -40,6 +40,8 @@ final class World {
     var forged: Set<ContentHash> = []
     /// Rows that changed on a disk when nobody else had a sound copy any more.
     var lost: Set<Dot> = []
+    /// Own operations that have left a log to be issued again under another name.
+    var takenOut: Set<Dot> = []
     /// Revocations that were written.
     var revocationCount = 0
     /// Incarnations whose end may be lost for good.
@@ -87,6 +89,11 @@ final class World {
         let wall = Self.start + now + office.clockOffset
         office.latestWall = max(office.latestWall, wall)
         return wall
+    }
+
+    /// The clock that never steps.
+    func instant(_ milliseconds: Int64) -> ContinuousClock.Instant {
+        monotonicStart.advanced(by: .milliseconds(milliseconds))
     }
 
     func plan(at time: Int64, _ code: EventCode, _ office: Office?, _ body: @escaping () throws -> Void) {

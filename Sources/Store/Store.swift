@@ -81,14 +81,14 @@ package enum Store {
             guard !folder.isInitialised else { throw StoreError.alreadyInitialised(path: folder.path) }
             try folder.create()
             let lock = try FolderLock(folder)
-            let file = StoreFile(pool: try openPool(folder), lock: lock)
+            let file = try openFile(folder, lock)
             try Schema.migrator.migrate(file.pool)
             try file.pool.write { try write(creating, $0) }
             return try finish(folder, file: file, isNew: true, context: context)
         }
         guard folder.isInitialised else { throw StoreError.notInitialised(path: folder.path) }
         let lock = try FolderLock(folder, patienceMilliseconds: patienceMilliseconds)
-        let file = StoreFile(pool: try openPool(folder), lock: lock)
+        let file = try openFile(folder, lock)
         return try finish(folder, file: file, isNew: false, context: context)
     }
 
@@ -139,7 +139,7 @@ package enum Store {
         }
     }
 
-    private static func openPool(_ folder: DataFolder) throws -> DatabasePool {
+    private static func openFile(_ folder: DataFolder, _ lock: FolderLock) throws -> StoreFile {
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.maximumReaderCount = readerCountMax
@@ -149,17 +149,14 @@ package enum Store {
             try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
         }
         let pool = try DatabasePool(path: folder.database, configuration: configuration)
-        try pool.writeWithoutTransaction { db in
+        let reserve = try pool.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it enters WAL, after `prepareDatabase`: set FULL afterwards and read it back.
-            try db.execute(
-                sql: """
-                    PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = \(checkpointPages);
-                    PRAGMA cache_size = -\(cacheKibibytes)
-                    """)
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -\(cacheKibibytes)")
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
             precondition(synchronous == 2, "the writer must be durable")
+            return try LogReserve(db)
         }
-        return pool
+        return StoreFile(pool: pool, reserve: reserve, lock: lock)
     }
 }
 
@@ -202,10 +199,12 @@ enum Meta {
 /// The open database and the folder's lock, for as long as somebody uses them.
 final class StoreFile: Sendable {
     let pool: DatabasePool
+    private let reserve: LogReserve
     private let lock: FolderLock
 
-    init(pool: DatabasePool, lock: FolderLock) {
+    init(pool: DatabasePool, reserve: LogReserve, lock: FolderLock) {
         self.pool = pool
+        self.reserve = reserve
         self.lock = lock
     }
 

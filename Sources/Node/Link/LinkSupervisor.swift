@@ -21,6 +21,8 @@ actor LinkSupervisor {
         var site: SiteCode
         var replica: ReplicaID?
         var certificate: PeerCertificate?
+        /// Before this node dialled, or answered who has dialled: what the peer says in the session it says later.
+        var began: ContinuousClock.Instant
     }
 
     nonisolated let heads: HeadKeeper
@@ -115,23 +117,22 @@ actor LinkSupervisor {
     /// incarnation and comes back is one of two that run from copies of one disk.
     /// - Returns: false for such a one.
     func admit(_ hello: SyncMessage.Hello, site: SiteCode, control: LinkControl) -> Bool {
-        let certificate = sessions[ObjectIdentifier(control)]?.session.certificate
-        guard runs.admit(hello) else {
+        // One that has ended meanwhile replaces none.
+        guard var session = sessions[ObjectIdentifier(control)]?.session else { return true }
+        guard runs.admit(hello, began: session.began, now: .now) else {
             logger.error(
                 "two nodes run under one incarnation: this one is told to take a new one",
                 metadata: ["peer": "\(site)", "replica": "\(hello.replica)"])
-            sessions[ObjectIdentifier(control)] = (
-                control, Session(site: site, replica: nil, certificate: certificate)
-            )
+            session.replica = nil
+            sessions[ObjectIdentifier(control)] = (control, session)
             return false
         }
         for entry in sessions.values
         where entry.control !== control && entry.session.site == site && entry.session.replica == hello.replica {
             entry.control.end(.superseded, "a newer session of the same node took over")
         }
-        sessions[ObjectIdentifier(control)] = (
-            control, Session(site: site, replica: hello.replica, certificate: certificate)
-        )
+        session.replica = hello.replica
+        sessions[ObjectIdentifier(control)] = (control, session)
         return true
     }
 
@@ -208,6 +209,7 @@ actor LinkSupervisor {
     private func runSession(
         with site: SiteCode, role: PeerRole, at address: TransportAddress, preferred: [TransportAddress]
     ) async -> (failure: String, wasEstablished: Bool) {
+        let began = ContinuousClock.now
         do {
             let connection = try await connect(to: address, site)
             defer { Task { await connection.close() } }
@@ -249,7 +251,7 @@ actor LinkSupervisor {
             defer { look?.cancel() }
             let ending = await run(
                 stream, site: site, role: role, certificate: connection.peer.certificate, isDialer: true,
-                control: control)
+                began: began, control: control)
             return ("\(ending.reason)", ending.wasEstablished)
         } catch {
             return ("\(address): \(error)\(RootHint.suffix(of: error))", false)
@@ -301,9 +303,11 @@ actor LinkSupervisor {
     func accept(
         _ stream: HTTP2Stream, from site: SiteCode, role: PeerRole, certificate: PeerCertificate?
     ) async {
+        let began = ContinuousClock.now
         guard answer(stream, from: site, certificate) else { return }
         let ending = await run(
-            stream, site: site, role: role, certificate: certificate, isDialer: false, control: LinkControl())
+            stream, site: site, role: role, certificate: certificate, isDialer: false, began: began,
+            control: LinkControl())
         logEnd(ending, of: site)
     }
 
@@ -340,9 +344,10 @@ actor LinkSupervisor {
 
     private func run(
         _ stream: HTTP2Stream, site: SiteCode, role: PeerRole, certificate: PeerCertificate?, isDialer: Bool,
-        control: LinkControl
+        began: ContinuousClock.Instant, control: LinkControl
     ) async -> PeerLink.Ending {
-        let link = begin(stream, site, role, certificate, isDialer: isDialer, control)
+        let session = Session(site: site, certificate: certificate, began: began)
+        let link = begin(stream, session, role, isDialer: isDialer, control)
         // Whoever dialled looks after the audits, so that the two do not do it twice.
         let audits = isDialer ? Task { await auditDaily(control) } : nil
         let ending = await link.run(control: control)
@@ -355,14 +360,13 @@ actor LinkSupervisor {
 
     @inline(never)
     private func begin(
-        _ stream: HTTP2Stream, _ site: SiteCode, _ role: PeerRole, _ certificate: PeerCertificate?, isDialer: Bool,
-        _ control: LinkControl
+        _ stream: HTTP2Stream, _ session: Session, _ role: PeerRole, isDialer: Bool, _ control: LinkControl
     ) -> PeerLink {
-        let session = Session(site: site, replica: nil, certificate: certificate)
         sessions[ObjectIdentifier(control)] = (control, session)
         return PeerLink(
-            node: node, supervisor: self, site: site, role: role, certificate: certificate, isDialer: isDialer,
-            settings: configuration.link(to: site), stream: stream, access: access, logger: logger)
+            node: node, supervisor: self, site: session.site, role: role, certificate: session.certificate,
+            isDialer: isDialer, settings: configuration.link(to: session.site), stream: stream, access: access,
+            logger: logger)
     }
 
     @inline(never)
