@@ -229,11 +229,21 @@ let package = Package(
 // Built by itself, with sanitizers: see Deploy/fuzz.sh.
 if Context.environment["BANJIE_FUZZER"] != nil {
     package.products.append(.executable(name: "banjie-fuzz", targets: ["Fuzzer"]))
+    // Which of the program's counters libFuzzer is told of, and when.
+    package.targets.append(
+        .target(name: "CounterCells", path: "Tests/CounterCells", cSettings: [.treatAllWarnings(as: .error)]))
     package.targets.append(
         .executableTarget(
-            name: "Fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: settings,
-            // gold ends with an error of its own over what the sanitizers add.
-            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+            name: "Fuzzer", dependencies: ["FuzzTargets", "CounterCells"], path: "Tests/Fuzzer",
+            swiftSettings: settings,
+            linkerSettings: [
+                .unsafeFlags([
+                    // gold ends with an error of its own over what the sanitizers add.
+                    "-use-ld=lld",
+                    "-Xlinker", "--wrap=__sanitizer_cov_8bit_counters_init",
+                    "-Xlinker", "--wrap=__sanitizer_cov_pcs_init",
+                ])
+            ]))
 }
 
 // What Deploy/coverage.sh builds: the cores with their tests, since counters need a build of their own.

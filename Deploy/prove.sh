@@ -1,29 +1,33 @@
 #!/bin/sh
 # Tries to break what is promised, for as long as it is told, and writes down what was tried.
-# Usage: Deploy/prove.sh [--minutes N] [--no-build] [--summary] [PART ...]
+# Usage: Deploy/prove.sh [--minutes N] [--no-build] [--summary] [--decoder NAME ...] [PART ...]
 #   simulation  provinces on virtual time, seed after seed from where the ledger left off
 #   kill        a working node that is killed with SIGKILL, again and again, on this folder's disk
 #   disk        the store with operations of its disk failing in turn: some of them, or each in an hour's run
 #   frames      malformed HTTP/2 frames at a node's listener, from the seed where the ledger left off
 #   tls         sslscan and testssl.sh at a node's listeners (once)
-#   bytes       changed bytes at every decoder, under libFuzzer and the address sanitizer
+#   bytes       changed bytes at the decoders, under libFuzzer and the address sanitizer: at those that --decoder names,
+#               or those that the ledger has below their aim, or all; they share the part's time
 #   again       the seeds of provinces that were ever violated, once more; only if it is named
 #   coverage    which regions of the cores the tests reach; only if it is named, since its build takes minutes
 # N minutes (10) are shared by the parts that are named, or by all of them. Building comes before the time.
 # Each part adds a line of JSON to Tests/ledger.jsonl, and the ledger's sums are printed at the end; --summary prints only
 # those; --no-build takes what is built. The exit status is 1 if anything was found: the line says what, and what shows it
-# again is printed. BANJIE_SIM=path is another simulator than the release that is built.
+# again is printed. BANJIE_SIM=path is another simulator than the release that is built, BANJIE_FUZZER_PROGRAM=path another
+# fuzzer.
 set -eu
 cd "$(dirname "$0")/.."
 
 minutes=10
 only_summary=0
 builds=1
+decoders=
 while [ $# -gt 0 ]; do
     case $1 in
     --minutes) minutes=${2:-}; shift; [ $# -eq 0 ] || shift ;;
     --summary) only_summary=1; shift ;;
     --no-build) builds=0; shift ;;
+    --decoder) decoders="$decoders ${2:-}"; shift; [ $# -eq 0 ] || shift ;;
     *) break ;;
     esac
 done
@@ -168,11 +172,13 @@ tls() {
 
 bytes() {
     [ "$builds" -eq 0 ] || Deploy/fuzz.sh --build
-    targets=$(find Tests/Corpus -mindepth 1 -maxdepth 1 -type d | wc -l)
-    seconds=$(($(share bytes) / targets))
+    [ -n "$decoders" ] || decoders=$(below_aim)
+    # shellcheck disable=SC2086
+    set -- $decoders
+    seconds=$(($(share bytes) / $#))
     [ "$seconds" -gt 0 ] || seconds=1
     counts=$(mktemp)
-    if Deploy/fuzz.sh --no-build --seconds "$seconds" --counts "$counts"; then result=held; else result=violated; fi
+    if Deploy/fuzz.sh --no-build --seconds "$seconds" --counts "$counts" "$@"; then result=held; else result=violated; fi
     enter bytes "$result" --argjson more "$(jq -nRc '{executions: ([inputs | split(" ") | {key: .[0], value: (.[1] | tonumber)}] | from_entries)}' "$counts")"
     rm -f "$counts"
 }
@@ -186,6 +192,9 @@ coverage() {
 
 [ $# -gt 0 ] || set -- simulation kill disk frames tls bytes
 weights=0
+for decoder in $decoders; do
+    [ -d "Tests/Corpus/$decoder" ] || { echo "prove.sh: no such decoder: $decoder; there are" $(ls Tests/Corpus) >&2; exit 2; }
+done
 for part in "$@"; do
     case $part in
     simulation | again | kill | disk | frames | tls | bytes | coverage) weights=$((weights + $(weight "$part"))) ;;

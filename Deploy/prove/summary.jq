@@ -1,5 +1,6 @@
 # What a ledger says, as rows of tab-separated columns: part, what, how many now, in all, and the aim ("" for none).
-# Input: the ledger's lines. $since: how many of them were there before the present run; $targets: names of the decoders.
+# Input: the ledger's lines. $since: how many of them were there before the present run; $targets: names of the decoders,
+# $aim: executions of each that are promised.
 
 def total(f): [.[] | (f // 0)] | add // 0;
 def sums(f): reduce (.[] | (f // {}) | to_entries[]) as $entry ({}; .[$entry.key] += $entry.value);
@@ -23,7 +24,7 @@ def rows($part; f; $aim):
   row("kill"; "looks at everything"; part("kill") | total(.wholeLooks); ""),
   row("disk"; "times every point"; part("disk") | map(select(.points == "all" and .result == "held")) | length; 1),
   rows("disk"; part("disk") | sums(.kinds); ""),
-  rows("bytes"; part("bytes") | [{executions: ($targets | map({(.): 0}) | add)}] + . | sums(.executions); 10000000),
+  rows("bytes"; part("bytes") | [{executions: ($targets | map({(.): 0}) | add)}] + . | sums(.executions); $aim),
   row("frames"; "malformed frames"; part("frames") | total(.frames); 1000000),
   rows("times run"; map(select(.part | IN("simulation", "again", "kill", "disk", "bytes", "frames", "coverage") | not))
     | map({counts: {"\(.part)": 1}}) | sums(.counts); "")

@@ -1,9 +1,20 @@
 # The ledger as a table that a person can read. Sourced by Deploy/prove.sh, which sets `ledger`.
 
+# Executions of each decoder that are promised.
+executions_aim=10000000
+
+# Decoders that have fewer executions than are promised, or all of them if none has.
+below_aim() {
+    jq -rs --argjson aim "$executions_aim" --argjson targets "$(ls Tests/Corpus | jq -nR '[inputs]')" '
+        (reduce (.[] | select(.part == "bytes") | .executions // {} | to_entries[]) as $entry ({}; .[$entry.key] += $entry.value))
+            as $sums
+        | ($targets | map(select(($sums[.] // 0) < $aim))) | if . == [] then $targets else . end | .[]' "$ledger"
+}
+
 # Usage: summary LINES: how many lines the ledger had before this run.
 summary() {
     echo
-    jq -rsf Deploy/prove/summary.jq --argjson since "$1" --argjson targets "$(ls Tests/Corpus | jq -nR '[inputs]')" "$ledger" | awk -F '\t' '
+    jq -rsf Deploy/prove/summary.jq --argjson since "$1" --argjson aim "$executions_aim" --argjson targets "$(ls Tests/Corpus | jq -nR '[inputs]')" "$ledger" | awk -F '\t' '
         function grouped(number,   text, out) {
             text = sprintf("%d", number)
             while (length(text) > 3) { out = "," substr(text, length(text) - 2) out; text = substr(text, 1, length(text) - 3) }

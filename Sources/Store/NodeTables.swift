@@ -1,4 +1,3 @@
-internal import class Foundation.FileManager
 internal import GRDB
 package import Replication
 
@@ -104,17 +103,7 @@ package struct BackupContent: Hashable, Sendable {
 
     /// Opens a backup and verifies every operation against its hash and every digest against the operations.
     package static func read(_ path: String, progress: (Int, Int) -> Void) throws -> BackupContent {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw StoreError.file(path: path, operation: "opening the backup", reason: "there is no such file")
-        }
-        var configuration = Configuration()
-        configuration.readonly = true
-        do {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            return try queue.read { try read($0, progress: progress) }
-        } catch let error as DatabaseError {
-            throw StoreError.file(path: path, operation: "opening the backup", reason: "\(error)")
-        }
+        try BackupFile.read(path) { try read($0, progress: progress) }
     }
 
     private static func read(_ db: Database, progress: (Int, Int) -> Void) throws -> BackupContent {

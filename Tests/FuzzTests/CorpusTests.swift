@@ -7,6 +7,8 @@ import Testing
 @Suite struct CorpusTests {
     /// Changed copies of all inputs of a target, the same number of each.
     private static let changesPerTarget = 1_500
+    /// The fuzzers keep to some thousands of bytes.
+    private static let longInputBytes = 1 << 17
 
     /// Source: Tests/Corpus, a folder a target.
     private static func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
@@ -26,6 +28,17 @@ import Testing
             try target.run(input)
             for _ in 0..<max(1, Self.changesPerTarget / inputs.count) {
                 try target.run(changed(input, with: inputs, using: &generator))
+            }
+        }
+    }
+
+    @Test("an input that goes on for 128 KiB is taken or refused", arguments: FuzzTarget.allCases)
+    func long(target: FuzzTarget) throws {
+        let inputs = try Self.corpus(target).filter { !$0.isEmpty }.sorted { $0.count < $1.count }
+        for input in [try #require(inputs.first), inputs[inputs.count / 2], inputs[inputs.count - 1]] {
+            for part in [input, Array(input.suffix(1))] {
+                let copies = [[UInt8]](repeating: part, count: Self.longInputBytes / part.count)
+                try target.run(input + copies.joined())
             }
         }
     }

@@ -1,3 +1,4 @@
+import CounterCells
 import FuzzTargets
 import Glibc
 
@@ -17,6 +18,8 @@ enum Fuzzer {
     static func main() {
         var count = CommandLine.argc
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        // A merge compares the features of all inputs, whatever the order in which they come.
+        if CommandLine.arguments.contains(where: { $0.hasPrefix("-merge") }) { counter_cells_register_all() }
         exit(
             runDriver(&count, &arguments) { start, count in
                 do {
@@ -24,6 +27,7 @@ enum Fuzzer {
                 } catch {
                     fatalError("\(error)")
                 }
+                counter_cells_note_execution()
                 return 0
             })
     }

@@ -50,6 +50,7 @@ struct MappingTests {
             (start + "status: S\nevents:\n  close: [Done]\n  reply: [Done]\n", 6, "Done once"),
             (start + "events: { close: Done }\n", 4, "status, the column"),
             (start + "actor: Who\nconstants:\n  actor: eva\n", 6, "either from a column"),
+            (start + "urgency:\n  column: U\n  values: { \"1\": urgent, 1: high }\n", 0, "valid YAML"),
             (start + "urgency:\n  column: U\n  values: { a: soon }\n", 6, "urgent, high, middle or low"),
             (start + "sites:\n  column: C\n  groups:\n    n: { site: HZ }\n", 7, "a site's code"),
             (

@@ -49,13 +49,14 @@ enum AuditFile {
         var journal: Range?
     }
 
-    struct Digest {
+    struct Digest: ~Copyable {
         private(set) var value = ContentHash.zero
         private(set) var lines = 0
+        private var hasher = ContentHasher()
 
-        mutating func add(_ line: String) {
-            var hasher = ContentHasher()
-            value = hasher.hash(value.bytes + Array(line.utf8))
+        /// - Parameter line: its bytes as they stand in the file, without the end.
+        mutating func add(_ line: some Sequence<UInt8>) {
+            value = hasher.hash(value.bytes + line)
             lines += 1
         }
     }
@@ -111,7 +112,7 @@ struct AuditExport: Sendable {
         defer { try? file.close() }
         var digest = AuditFile.Digest()
         func put(_ lines: [String], isCounted: Bool = true) throws {
-            if isCounted { for line in lines { digest.add(line) } }
+            if isCounted { for line in lines { digest.add(line.utf8) } }
             do {
                 try file.write(contentsOf: Data(lines.map { $0 + "\n" }.joined().utf8))
             } catch {
@@ -188,16 +189,18 @@ package enum AuditFileCheck {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw StoreError.file(path: path, operation: "reading the export", reason: "it cannot be opened")
         }
-        let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+        // An array is split more than ten times as fast as data.
+        let lines = [UInt8](data).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+        let decoder = JSONDecoder()
         var report = AuditFileReport(path: path, lines: lines.count)
         let isCSV = data.starts(with: Array("# ".utf8))
-        func json(_ line: Data) -> Data { isCSV ? line.dropFirst(2) : line }
-        guard let first = lines.first, let header = try? JSONDecoder().decode(AuditFile.Header.self, from: json(first))
+        func json(_ line: ArraySlice<UInt8>) -> Data { Data(isCSV ? line.dropFirst(2) : line) }
+        guard let first = lines.first, let header = try? decoder.decode(AuditFile.Header.self, from: json(first))
         else { return failed(&report, .noHeader, at: 1) }
         report.site = header.site
         report.made = header.made
         guard lines.count > 1, let last = lines.last,
-            let trailer = try? JSONDecoder().decode(AuditFile.Trailer.self, from: json(last))
+            let trailer = try? decoder.decode(AuditFile.Trailer.self, from: json(last))
         else { return failed(&report, .noTrailer, at: lines.count) }
         report.first = trailer.journal?.first
         report.last = trailer.journal?.last
@@ -207,10 +210,10 @@ package enum AuditFileCheck {
         var next = trailer.journal?.first ?? 0
         var broken: Int?
         for (index, line) in lines.dropLast().enumerated() {
-            digest.add(String(decoding: line, as: UTF8.self))
+            digest.add(line)
             if index % 5_000 == 0 { progress(index, lines.count) }
             guard !isCSV, index > 0, broken == nil, trailer.journal != nil else { continue }
-            guard let entry = try? JSONDecoder().decode(AuditEntry.self, from: line) else {
+            guard let entry = try? decoder.decode(AuditEntry.self, from: Data(line)) else {
                 broken = index + 1
                 continue
             }

@@ -20,6 +20,8 @@ package struct FileProblem: Error, Hashable, Sendable, CustomStringConvertible {
 /// A YAML mapping read field by field, so that every complaint names its line, and a misspelt key is one.
 struct YAMLReader {
     static let fileBytesMax = 1024 * 1024
+    /// Which plain texts are more than a text. A key or a number is read from its text, so nothing else needs a look.
+    private static let resolver = Resolver.basic.appending(.bool)
 
     let path: String
     private let node: Yams.Node
@@ -39,7 +41,8 @@ struct YAMLReader {
     init(path: String, text: String) throws(FileProblem) {
         let node: Yams.Node?
         do {
-            node = try Yams.compose(yaml: text)
+            // The encoding is said, or a variable of the environment would choose it.
+            node = try Yams.compose(yaml: text, Self.resolver, .default, .utf8)
         } catch let error as YamlError {
             switch error {
             case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -80,7 +83,7 @@ struct YAMLReader {
         FileProblem(path: path, line: (key.flatMap(entry) ?? node).mark?.line ?? 0, expected: expected)
     }
 
-    /// By the key's text: to YAML a quoted "1" is another key than 1, to a person it is not.
+    /// By the key's text.
     private func entry(_ key: String) -> Yams.Node? {
         mapping.first { $0.key.scalar?.string == key }?.value
     }
