@@ -36,6 +36,8 @@ package actor SyncNode {
     private var isIndexing = false
     private var isProjectionPlanned = false
     private var searchPostponements = 0
+    /// A peer has said that it has more, with the last batch of its that was taken in.
+    private var isMoreComing = false
     /// What was only counted of late, for the journal.
     var journalFlood = JournalFlood()
     var isJournalFlushPlanned = false
@@ -221,8 +223,9 @@ package actor SyncNode {
 
     private func drain() {
         let now = clock.now()
-        let isMoreComing = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
-        guard let isMoreComing else { return }
+        let isMore = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
+        guard let isMore else { return }
+        isMoreComing = isMore
         lastCommit = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
             if isMoreComing { writeProjectionSoon() } else { writeProjection() }
@@ -389,9 +392,11 @@ package actor SyncNode {
 
     /// How long nothing may have come before the index takes a step: commands and batches one after the other share
     /// one, which is a commit of its own.
-    static let searchDelayMilliseconds: Int64 = 200
+    static let searchDelayMilliseconds: Int64 = 50
+    /// The same while a peer has said that it has more.
+    static let searchBacklogDelayMilliseconds: Int64 = 200
     /// After this many delays in a row a step is taken all the same.
-    static let searchPostponementsMax = 25
+    static let searchPostponementsMax = 100
 
     /// The index follows behind everything else.
     private func advanceSearchSoon() {
@@ -410,7 +415,8 @@ package actor SyncNode {
     }
 
     private var isBusy: Bool {
-        !applyQueue.isEmpty || NodeClock.monotonic() - lastCommit < Self.searchDelayMilliseconds
+        let delay = isMoreComing ? Self.searchBacklogDelayMilliseconds : Self.searchDelayMilliseconds
+        return !applyQueue.isEmpty || NodeClock.monotonic() - lastCommit < delay
     }
 
     /// Texts are read on another thread, the next step's while this one's go into the index.
