@@ -35,6 +35,8 @@ extension World {
             DataFolder(path: office.folder), creating: creating ? identity : nil,
             context: creating ? creation : context)
         try Disk.boundLog(of: writer, pages: Self.checkpointPages)
+        // The file has room behind its last frame; from here on its length tells how far a crash has got.
+        try writer.checkpoint()
         writer.monotonic = { [unowned self] in instant(now) }
         let random = office.random
         let replica = try Replica(writer: writer, provinceKey: provinceKey) { random.random.bytes($0) }
