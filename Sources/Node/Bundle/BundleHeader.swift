@@ -98,9 +98,11 @@ package struct BundleHeader: Hashable, Sendable {
         let receivedFeed = try reader.integer(UInt64.self)
         let place = try reader.place(of: ReplicaID(receivedFeed), "received")
         received = receivedFeed == 0 ? nil : place
+        guard received != nil || place == FeedCursor(feed: ReplicaID(0)) else { throw .invalid(field: "received") }
         let sequence = try reader.integer(UInt64.self)
         let hash = try reader.hash("held")
         held = sequence == 0 ? nil : HeldOperation(sequence: sequence, hash: hash)
+        guard held != nil || hash == .zero else { throw .invalid(field: "held") }
         let point = Array(try reader.raw(WrappedKey.pointBytes))
         let wrapped = Array(try reader.raw(WrappedKey.wrappedBytes))
         guard let key = try? WrappedKey(point: point, wrapped: wrapped) else { throw .invalid(field: "wrapped key") }
