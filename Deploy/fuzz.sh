@@ -76,13 +76,16 @@ for target in "$@"; do
     crashes=$(mktemp -d)
     log=$(mktemp)
     began=$(date +%s)
+    # Never 0, which libFuzzer takes for no end.
+    left=$seconds
     while
         ended=0
         BANJIE_FUZZ=$target ASAN_OPTIONS=$address "$fuzzer" "$found" "$corpus" -max_len="$(longest "$target")" \
-            -max_total_time=$((began + seconds - $(date +%s))) -timeout="$hang_seconds" -report_slow_units=1000000 \
+            -max_total_time="$left" -timeout="$hang_seconds" -report_slow_units=1000000 \
             -rss_limit_mb=2048 -detect_leaks=0 -print_final_stats=1 -print_funcs=0 \
             -artifact_prefix="$crashes/crash-" >>"$log" 2>&1 || ended=$?
-        [ "$ended" -ne 0 ] && is_false_alarm "$target" && ended=0 && [ "$(date +%s)" -lt $((began + seconds)) ]
+        left=$((began + seconds - $(date +%s)))
+        [ "$ended" -ne 0 ] && is_false_alarm "$target" && ended=0 && [ "$left" -gt 0 ]
     do :; done
     if [ "$ended" -eq 0 ]; then
         # Of what is new: that which reaches code nothing kept reaches, however often.

@@ -191,10 +191,10 @@ coverage() {
 }
 
 [ $# -gt 0 ] || set -- simulation kill disk frames tls bytes
-weights=0
 for decoder in $decoders; do
     [ -d "Tests/Corpus/$decoder" ] || { echo "prove.sh: no such decoder: $decoder; there are" $(ls Tests/Corpus) >&2; exit 2; }
 done
+weights=0
 for part in "$@"; do
     case $part in
     simulation | again | kill | disk | frames | tls | bytes | coverage) weights=$((weights + $(weight "$part"))) ;;

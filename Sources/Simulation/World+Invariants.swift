@@ -226,10 +226,11 @@ extension World {
             let known = highest[dot.replica] ?? (0, 0)
             highest[dot.replica] = (max(known.sequence, dot.sequence), known.count + 1)
         }
+        let excused = lost.union(takenOut)
         for (id, stream) in highest where !shortened.contains(id) && !forked.contains(id) {
             let writers = offices.filter { $0.writtenUnder.contains(id) }
             guard writers.allSatisfy({ $0.site.isWithin(office.site) }), !writers.isEmpty else { continue }
-            let gone = lost.union(takenOut).filter { dot in
+            let gone = excused.filter { dot in
                 dot.replica == id && dot.sequence < stream.sequence && office.log.hashes[dot] == nil
             }
             if stream.count + UInt64(gone.count) != stream.sequence {
