@@ -152,7 +152,7 @@ has_failure() { b "$1" sync status --json | jq -e 'any(.peers[]; .lastFailure !=
 finds() { jq -e --arg check "$2" 'any(.findings[]; .check == $check)' <<<"$(b "$1" doctor --json)"; }
 counts() { [ "$(titles "$1" | wc -l)" -eq "$2" ]; }
 all_quiet() { local node; for node in "$@"; do quiet "$node" || return 1; done; }
-on_disk() { grep -qaF -- "$2" "$root/$1"/banjie.db*; }
+on_disk() { grep -qaF -- "$2" "$root/$1"/*.db*; }
 to_send() { b "$1" sync status --json | jq '[.peers[] | select(.role == "parent") | .toSend] | add'; }
 sending() { b "$1" sync status --json | jq -e --argjson n "$2" 'any(.peers[]; .role == "parent" and .sentOperations >= $n)'; }
 forecast() { b "$1" sync status --json | jq -e 'any(.peers[]; .toSend > 0 and .sendRate > 0 and .toSendSeconds > 0)'; }

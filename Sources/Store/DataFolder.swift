@@ -6,6 +6,7 @@ internal import Foundation
 ///     lock             pid of the owner     tls/          keys and certificates (mode 0700)
 ///     run/admin.sock   admin socket         backups/      made by `banjie backup create`
 ///     epoch            how far the database is, kept outside it
+///     search.db        the full-text index, made anew from the store where it is missing
 ///     bundles/         made by `banjie sync bundle create`
 package struct DataFolder: Sendable {
     package let path: String
@@ -15,6 +16,7 @@ package struct DataFolder: Sendable {
     }
 
     package var database: String { path + "/banjie.db" }
+    package var searchIndex: String { path + "/search.db" }
     package var lock: String { path + "/lock" }
     package var epoch: String { path + "/epoch" }
     package var configuration: String { path + "/node.yaml" }

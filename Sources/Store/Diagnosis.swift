@@ -45,16 +45,3 @@ extension StoreReader {
         }
     }
 }
-
-extension StoreWriter {
-    /// Runs FTS5's own check of the search index. Holds up all writing for as long as it reads the index.
-    /// - Returns: what is wrong; nil if nothing.
-    package func searchFault() throws -> String? {
-        do {
-            try write { try $0.execute(sql: "INSERT INTO search (search) VALUES ('integrity-check')") }
-            return nil
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
-            return error.message ?? "corrupt"
-        }
-    }
-}

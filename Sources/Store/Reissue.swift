@@ -17,7 +17,6 @@ enum Reissue {
         let places = branch.places
         if branch.lost.isEmpty {
             let entities = try numbers(of: places.map(\.arrival), db)
-            try unindex(branch.taken, db)
             try delete(places, db)
             try refold.run(entities, arrivals: try remaining(of: entities, db), db, cache)
             // What they revoked counts until they are issued again.
@@ -25,8 +24,7 @@ enum Reissue {
             try merge.applyRevocations()
             try merge.finish()
         } else {
-            // Neither what the index has of a damaged row nor which entity holds it can be told from the row.
-            try SearchIndex.reset(db)
+            // Which entity holds a damaged row cannot be told from it.
             try delete(places, db)
             try refold.all(db, cache)
             try dropEmptyEntities(db)
@@ -84,27 +82,10 @@ enum Reissue {
                 """)
     }
 
-    private static func unindex(_ taken: [StoredOperation], _ db: Database) throws {
-        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
-        // The index keeps no text: it is told what to take out.
-        let delete = try BoundStatement(db, "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")
-        var spaced: [UInt8] = []
-        for stored in taken where stored.arrival <= cursor {
-            guard let body = try? Body(decoding: stored.operation) else { continue }
-            spaced.removeAll(keepingCapacity: true)
-            for text in SearchText.texts(of: body) { SearchText.space(text, into: &spaced) }
-            guard !spaced.isEmpty else { continue }
-            delete.bind(1, stored.arrival)
-            try spaced.withUnsafeBytes { try delete.run(2, utf8: $0) }
-        }
-    }
-
     /// Arrival numbers at the end are given again, those in between stay empty and are nobody's. The feeds begin anew with
     /// the incarnation anyway.
     private static func closeArrivals(_ taken: [OwnBranch.Place], _ db: Database) throws {
         let last = try OperationRow.lastArrival(db)
-        let cursor = try Meta.integer(Meta.searchCursor, db) ?? 0
-        if cursor > last { try Meta.set(Meta.searchCursor, last, db) }
         for peer in try Row.fetchAll(db, sql: "SELECT id FROM peer WHERE role <> 0") {
             let id: Int64 = peer["id"]
             let gone = taken.count { $0.arrival > last && $0.source == id }

@@ -11,7 +11,6 @@ enum Schema {
             try db.execute(sql: log)
             try db.execute(sql: projection)
             try db.execute(sql: feeds)
-            try db.execute(sql: search)
             try db.execute(sql: node)
             try db.execute(sql: revocation)
             try db.execute(sql: PersonalKeySchema.tables)
@@ -218,19 +217,6 @@ enum Schema {
             entity INTEGER NOT NULL,
             PRIMARY KEY (site, entity)
         ) STRICT, WITHOUT ROWID;
-        """
-
-    private static let search = """
-        -- Text of operations by arrival, with tokens apart. Follows the log from `search_cursor` in `meta`.
-        CREATE VIRTUAL TABLE search USING fts5(text, content='', columnsize=0, tokenize="ascii");
-        -- Bytes of new entries that are gathered in memory before they are written: as many as stay in a processor's
-        -- cache. Larger ones make fewer segments and cost more for each entry.
-        INSERT INTO search (search, rank) VALUES ('hashsize', 1048576);
-        -- Segments are joined when there is nothing else to do, sixteen at a time. While a backlog comes in they may grow
-        -- to 64 of a level before the index joins them by itself, and a search looks into all of them.
-        INSERT INTO search (search, rank) VALUES ('usermerge', 16);
-        INSERT INTO search (search, rank) VALUES ('automerge', 64);
-        INSERT INTO search (search, rank) VALUES ('crisismerge', 128);
         """
 
     private static let node = """

@@ -1,112 +1,296 @@
+internal import Foundation
 internal import GRDB
 internal import Replication
+internal import Synchronization
 internal import Tickets
 
-/// What the search index takes in next, made ready on a reader's thread: the writer only hands it to the index.
+/// What the search index takes in next: read from the log, with its tokens apart.
 package struct SearchStep: Sendable {
     /// Operations that one step takes in.
     package static let operationsMax = 8_000
 
-    /// Arrival of the last operation before it.
-    package let start: Int64
-    /// Arrival of its last operation.
-    package fileprivate(set) var end: Int64
+    /// Where the index has to stand.
+    fileprivate let start: SearchStanding
+    /// Where it stands with it.
+    fileprivate var end: SearchStanding
     /// Arrivals of operations that say something, and where their text ends in `bytes`.
     fileprivate var texts: [(arrival: Int64, end: Int)] = []
     fileprivate var bytes: [UInt8] = []
 
-    fileprivate init(after start: Int64) {
+    fileprivate init(after start: SearchStanding) {
         self.start = start
         end = start
     }
 
-    /// There is nothing behind the cursor.
+    /// The log has nothing behind it.
     package var isEmpty: Bool { end == start }
 }
 
-enum SearchIndex {
-    /// Empties it; it is built again from the log's beginning.
-    static func reset(_ db: Database) throws {
-        try db.execute(sql: "INSERT INTO search (search) VALUES ('delete-all')")
-        try Meta.set(Meta.searchCursor, 0, db)
-    }
+/// The last operation that the index has: an arrival number is given again once what it was given to has left the log.
+private struct SearchStanding: Hashable, Sendable {
+    var arrival: Int64 = 0
+    var hash = ContentHash.zero
 }
 
-extension StoreReader {
-    /// Reads the operations behind a cursor.
-    /// - Parameter cursor: an arrival; nil for that of the index.
-    package func searchStep(after cursor: Int64? = nil) throws -> SearchStep {
-        try read { db in
-            var step = SearchStep(after: try cursor ?? Meta.integer(Meta.searchCursor, db) ?? 0)
-            let rows = try BoundStatement(
-                db, "SELECT arrival, kind, body FROM operation WHERE arrival > ?1 ORDER BY arrival LIMIT ?2")
-            rows.bind(1, step.start)
-            rows.bind(2, SearchStep.operationsMax)
-            while try rows.step() {
-                step.end = rows.integer(0)
-                let kind = OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1)))
-                guard let body = try? Body(kind: kind, bytes: rows.bytes(2)) else { continue }
-                let start = step.bytes.count
-                for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
-                if step.bytes.count > start { step.texts.append((step.end, step.bytes.count)) }
-            }
-            return step
-        }
+/// The full-text index over the log, in a database of its own beside the store's, so that neither waits for the other.
+///
+/// It may be behind the log, be lost, or belong to another history after a restore: it tells by the last operation that
+/// it has, and begins anew. What is damaged begins anew as well. Opened when it is first used. May be used from any
+/// thread; calls wait for one another and for the disk. Source: Protocols/operations.md §6.
+package final class SearchIndex: Sendable {
+    /// Pages that one call of `merge` writes, about.
+    private static let mergePages = 256
+    /// Page cache, KiB.
+    private static let cacheKibibytes = 4 * 1024
+    /// Pages its write-ahead log may grow to.
+    private static let checkpointPages = 4_000
+    /// Of the tables below: a file of another version is made anew.
+    private static let version = 1
+
+    /// The name under which readers of the store attach it.
+    static let schemaName = "found"
+
+    private static let tables = """
+        -- The last operation that is indexed.
+        CREATE TABLE standing (id INTEGER PRIMARY KEY CHECK (id = 1), arrival INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+        -- Text of operations by arrival, with tokens apart.
+        CREATE VIRTUAL TABLE search USING fts5(text, content='', columnsize=0, tokenize="ascii");
+        -- Bytes of new entries that are gathered in memory before they are written: as many as stay in a processor's
+        -- cache. Larger ones make fewer segments and cost more for each entry.
+        INSERT INTO search (search, rank) VALUES ('hashsize', 1048576);
+        -- Segments are joined when there is nothing else to do, sixteen at a time. While a backlog comes in they may grow
+        -- to 64 of a level before the index joins them by itself, and a search looks into all of them.
+        INSERT INTO search (search, rank) VALUES ('usermerge', 16);
+        INSERT INTO search (search, rank) VALUES ('automerge', 64);
+        INSERT INTO search (search, rank) VALUES ('crisismerge', 128);
+        """
+
+    private let path: String
+    private let pool: DatabasePool
+    /// Whoever works on the index holds it.
+    private let lock = NSLock()
+    /// Nil until it is used.
+    nonisolated(unsafe) private var opened: DatabaseQueue?
+    /// Nil until it is known.
+    private let standing = Mutex<SearchStanding?>(nil)
+
+    /// - Parameter pool: of the store whose log is indexed.
+    init(path: String, pool: DatabasePool) {
+        self.path = path
+        self.pool = pool
     }
 
-    /// Operations that the search index is behind the log.
-    package func searchBacklog() throws -> Int {
-        try read { db in
+    // MARK: Following the log
+
+    /// Operations that the index is behind the log; all of them where it belongs to another history.
+    package func backlog() throws -> Int {
+        let known = try standing.withLock { $0 } ?? work { try Self.standing($0) }
+        return try pool.unsafeRead { db in
             let last = try OperationRow.lastArrival(db)
-            return Int(last - (try Meta.integer(Meta.searchCursor, db) ?? 0))
+            return Int(last - (try Self.holds(known, db) ? known.arrival : 0))
         }
     }
-}
 
-extension StoreWriter {
-    /// Pages that one call of `mergeSearch` writes, about.
-    static let searchMergePages = 256
-
-    /// Takes a step into the index; does nothing if it is not the next one.
-    package func advanceSearch(_ step: SearchStep) throws {
-        guard !step.isEmpty else { return }
-        try write { db in
-            guard try Meta.integer(Meta.searchCursor, db) ?? 0 == step.start else { return }
-            let insert = try BoundStatement(db, "INSERT INTO search (rowid, text) VALUES (?1, ?2)")
-            try step.bytes.withUnsafeBytes { bytes in
-                var start = 0
-                for text in step.texts {
-                    insert.bind(1, text.arrival)
-                    try insert.run(2, utf8: UnsafeRawBufferPointer(rebasing: bytes[start..<text.end]))
-                    start = text.end
+    /// Reads the operations behind what the index has.
+    package func step() throws -> SearchStep {
+        let start = try work { try Self.standing($0) }
+        return try pool.unsafeRead { db in
+            try db.transacting(.deferred) {
+                var step = SearchStep(after: try Self.holds(start, db) ? start : SearchStanding())
+                let rows = try BoundStatement(
+                    db, "SELECT arrival, kind, body, hash FROM operation WHERE arrival > ?1 ORDER BY arrival LIMIT ?2")
+                rows.bind(1, step.start.arrival)
+                rows.bind(2, SearchStep.operationsMax)
+                while try rows.step() {
+                    step.end = SearchStanding(arrival: rows.integer(0), hash: ContentHash(rows.blob(3)) ?? .zero)
+                    let kind = OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1)))
+                    guard let body = try? Body(kind: kind, bytes: rows.bytes(2)) else { continue }
+                    let start = step.bytes.count
+                    for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
+                    if step.bytes.count > start { step.texts.append((step.end.arrival, step.bytes.count)) }
                 }
+                return step
             }
-            try Meta.set(Meta.searchCursor, step.end, db)
         }
     }
 
-    /// Takes the next operations of the log into the search index, behind its own cursor.
+    /// Whether the log has that operation in that place.
+    private static func holds(_ standing: SearchStanding, _ db: Database) throws -> Bool {
+        guard standing.arrival > 0 else { return true }
+        let row = try BoundStatement(db, "SELECT hash FROM operation WHERE arrival = ?1", isHeld: true)
+        row.bind(1, standing.arrival)
+        return try row.step() && ContentHash(row.blob(0)) == standing.hash
+    }
+
+    /// Takes a step into the index. One from the log's beginning empties it before; one that does not follow what the
+    /// index has is left out.
+    package func take(_ step: SearchStep) throws {
+        guard !step.isEmpty else { return }
+        if step.start.arrival == 0 {
+            let former = try work { try Self.standing($0) }
+            if try !pool.unsafeRead({ try Self.holds(former, $0) }) { try reset() }
+        }
+        try work { db in
+            try db.transacting(.immediate) {
+                guard try Self.standing(db) == step.start else { return }
+                let insert = try BoundStatement(db, "INSERT INTO search (rowid, text) VALUES (?1, ?2)", isHeld: true)
+                try step.bytes.withUnsafeBytes { bytes in
+                    var start = 0
+                    for text in step.texts {
+                        insert.bind(1, text.arrival)
+                        try insert.run(2, utf8: UnsafeRawBufferPointer(rebasing: bytes[start..<text.end]))
+                        start = text.end
+                    }
+                }
+                let row = try BoundStatement(db, "REPLACE INTO standing VALUES (1, ?1, ?2)", isHeld: true)
+                row.bind(1, step.end.arrival)
+                step.end.hash.withBytes { row.bind(2, $0) }
+                try row.run()
+            }
+            standing.withLock { $0 = step.end }
+        }
+    }
+
+    /// Takes the next operations of the log in.
     /// - Returns: how many operations the index is still behind.
-    package func advanceSearch() throws -> Int {
-        try advanceSearch(reader.searchStep())
-        return try reader.searchBacklog()
+    @discardableResult
+    package func advance() throws -> Int {
+        try take(step())
+        return try backlog()
     }
 
     /// Joins segments of the index, some at a time, so that a search looks into few. For when nothing else is to do:
     /// new entries are found without it.
     /// - Returns: whether there may be more to join.
-    package func mergeSearch() throws -> Bool {
-        try write { db in
+    package func merge() throws -> Bool {
+        try work { db in
             let before = db.totalChangesCount
             try db.execute(
-                sql: "INSERT INTO search (search, rank) VALUES ('merge', ?)", arguments: [Self.searchMergePages])
+                sql: "INSERT INTO search (search, rank) VALUES ('merge', ?)", arguments: [Self.mergePages])
             // SQLite counts one change for the command itself.
             return db.totalChangesCount - before >= 2
         }
     }
 
-    /// Empties the index; it is built again from the log's beginning.
-    func resetSearch() throws {
-        try write { try SearchIndex.reset($0) }
+    // MARK: Asking
+
+    /// One snapshot of the store and one of the index, which is attached to the connection as `schemaName`.
+    func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        // There is a file to attach.
+        try work { _ in }
+        return try pool.unsafeRead { db in
+            let isAttached = try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = ?)"),
+                arguments: [Self.schemaName])
+            if isAttached != true { try db.execute(sql: "ATTACH ? AS \(Self.schemaName)", arguments: [path]) }
+            return try db.transacting(.deferred) { try body(db) }
+        }
+    }
+
+    /// Runs FTS5's own check.
+    /// - Returns: what is wrong; nil if nothing.
+    package func fault() throws -> String? {
+        do {
+            try work(isHealing: false) {
+                try $0.execute(sql: "INSERT INTO search (search) VALUES ('integrity-check')")
+            }
+            return nil
+        } catch let error as DatabaseError where Self.isDamage(error) {
+            return error.message ?? "corrupt"
+        }
+    }
+
+    // MARK: The file
+
+    /// Begins anew: the file is thrown away.
+    package func reset() throws {
+        try lock.withLock {
+            try opened?.close()
+            _ = try replace()
+        }
+    }
+
+    func close() {
+        lock.withLock {
+            try? opened?.close()
+            opened = nil
+        }
+    }
+
+    /// Changes its tables behind its back.
+    package func executeForTests(_ sql: String) throws {
+        try work { try $0.execute(sql: sql) }
+    }
+
+    private static func isDamage(_ error: DatabaseError) -> Bool {
+        error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
+    }
+
+    /// - Parameter isHealing: a damaged index begins anew, and the body is run on that.
+    private func work<Value>(isHealing: Bool = true, _ body: (Database) throws -> Value) throws -> Value {
+        try lock.withLock {
+            let queue = try opened ?? open()
+            do {
+                return try queue.writeWithoutTransaction(body)
+            } catch let error as DatabaseError where isHealing && Self.isDamage(error) {
+                try? queue.close()
+                return try replace().writeWithoutTransaction(body)
+            }
+        }
+    }
+
+    private func open() throws -> DatabaseQueue {
+        do {
+            let found = try connect()
+            let version = try found.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            guard version == Self.version else {
+                try found.close()
+                return try replace()
+            }
+            opened = found
+            return found
+        } catch let error as DatabaseError where Self.isDamage(error) {
+            return try replace()
+        }
+    }
+
+    private func replace() throws -> DatabaseQueue {
+        opened = nil
+        standing.withLock { $0 = nil }
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        let made = try connect()
+        try made.inTransaction(.immediate) { db in
+            try db.execute(sql: Self.tables)
+            try db.execute(sql: "PRAGMA user_version = \(Self.version)")
+            return .commit
+        }
+        // Those at hand are attached to the file that is gone.
+        pool.invalidateReadOnlyConnections()
+        opened = made
+        return made
+    }
+
+    private func connect() throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        configuration.label = "banjie.search"
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(
+                sql: """
+                    PRAGMA cache_size = -\(Self.cacheKibibytes); PRAGMA temp_store = MEMORY;
+                    PRAGMA wal_autocheckpoint = \(Self.checkpointPages)
+                    """)
+        }
+        // With synchronous NORMAL, which WAL brings: what a power cut takes away is indexed again.
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        return queue
+    }
+
+    private static func standing(_ db: Database) throws -> SearchStanding {
+        let row = try BoundStatement(db, "SELECT arrival, hash FROM standing", isHeld: true)
+        guard try row.step() else { return SearchStanding() }
+        return SearchStanding(arrival: row.integer(0), hash: ContentHash(row.blob(1)) ?? .zero)
     }
 }

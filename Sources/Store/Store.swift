@@ -156,7 +156,8 @@ package enum Store {
             precondition(synchronous == 2, "the writer must be durable")
             return try LogReserve(db)
         }
-        return StoreFile(pool: pool, reserve: reserve, lock: lock)
+        return StoreFile(
+            pool: pool, search: SearchIndex(path: folder.searchIndex, pool: pool), reserve: reserve, lock: lock)
     }
 }
 
@@ -164,8 +165,6 @@ package enum Store {
 enum Meta {
     /// Arrival up to which the projection is on disk; without a value all of the log is.
     static let projectionCursor = "projection_cursor"
-    /// Arrival up to which the search index has the log.
-    static let searchCursor = "search_cursor"
     /// Set from the erasure of a key until the write-ahead log that had it is emptied.
     static let erasedPending = "erased_pending"
     /// Which key of the disk the secrets are wrapped under.
@@ -199,17 +198,20 @@ enum Meta {
 /// The open database and the folder's lock, for as long as somebody uses them.
 final class StoreFile: Sendable {
     let pool: DatabasePool
+    let search: SearchIndex
     private let reserve: LogReserve
     private let lock: FolderLock
 
-    init(pool: DatabasePool, reserve: LogReserve, lock: FolderLock) {
+    init(pool: DatabasePool, search: SearchIndex, reserve: LogReserve, lock: FolderLock) {
         self.pool = pool
+        self.search = search
         self.reserve = reserve
         self.lock = lock
     }
 
     deinit {
-        // The file is closed before the lock goes: whoever takes it next finds nobody at the database.
+        // The files are closed before the lock goes: whoever takes it next finds nobody at them.
+        search.close()
         try? pool.close()
     }
 }
@@ -232,6 +234,7 @@ package final class StoreReader: Sendable {
     }
 
     var pool: DatabasePool { file.pool }
+    package var search: SearchIndex { file.search }
 
     func takeNames() -> InternedNames {
         names.withLock { names in

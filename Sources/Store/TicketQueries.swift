@@ -131,58 +131,60 @@ extension StoreReader {
 
     /// Newest first.
     package func list(_ filter: TicketFilter) throws -> [TicketListing] {
-        try read { db in
-            var conditions: [String] = []
-            var arguments: [(any DatabaseValueConvertible)?] = []
-            func equal(_ column: String, _ value: String?) {
-                guard let value else { return }
-                conditions.append("t.\(column) = ?")
-                arguments.append(value)
-            }
-            if !filter.statuses.isEmpty {
-                conditions.append("t.status IN (\(filter.statuses.map { String($0.rawValue) }.joined(separator: ",")))")
-            }
-            equal("holder_site", filter.holderSite)
-            equal("holder_department", filter.holderDepartment)
-            equal("opened_site", filter.openedSite)
-            if let ids = filter.ids {
-                guard !ids.isEmpty else { return [] }
-                let values = ids.prefix(TicketFilter.limitMax).map {
-                    "(\(Int64(bitPattern: $0.high)), \(Int64(bitPattern: $0.low)))"
-                }
-                conditions.append(
-                    """
-                    t.entity IN (SELECT id FROM entity WHERE type = \(EntityType.ticket.rawValue)
-                    AND (high, low) IN (VALUES \(values.joined(separator: ", "))))
-                    """)
-            }
-            if filter.needsAttention { conditions.append("(t.conflicts > 0 OR t.contested > 0)") }
-            if let text = filter.text {
-                guard let query = SearchText.query(text) else { return [] }
-                conditions.append(
-                    """
-                    t.entity IN (SELECT o.entity FROM search s JOIN operation o ON o.arrival = s.rowid
-                    WHERE search MATCH ? AND NOT \(VoidRules.condition("o")))
-                    """)
-                arguments.append(query)
-            }
-            let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-            arguments.append(min(filter.limit, TicketFilter.limitMax))
-            arguments.append(filter.offset)
-            let rows = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT t.*, e.high, e.low,
-                        (SELECT o.body FROM operation o WHERE o.sequence = t.title_sequence AND o.replica =
-                            (SELECT id FROM replica WHERE replica = t.title_replica)) AS title_body,
-                        (SELECT o.kind FROM operation o WHERE o.sequence = t.title_sequence AND o.replica =
-                            (SELECT id FROM replica WHERE replica = t.title_replica)) AS title_kind
-                    FROM ticket t JOIN entity e ON e.id = t.entity \(condition)
-                    ORDER BY t.opened DESC, t.entity DESC LIMIT ? OFFSET ?
-                    """,
-                arguments: StatementArguments(arguments))
-            return rows.map(Self.listing)
+        try filter.text == nil ? read { try list(filter, $0) } : search.read { try list(filter, $0) }
+    }
+
+    private func list(_ filter: TicketFilter, _ db: Database) throws -> [TicketListing] {
+        var conditions: [String] = []
+        var arguments: [(any DatabaseValueConvertible)?] = []
+        func equal(_ column: String, _ value: String?) {
+            guard let value else { return }
+            conditions.append("t.\(column) = ?")
+            arguments.append(value)
         }
+        if !filter.statuses.isEmpty {
+            conditions.append("t.status IN (\(filter.statuses.map { String($0.rawValue) }.joined(separator: ",")))")
+        }
+        equal("holder_site", filter.holderSite)
+        equal("holder_department", filter.holderDepartment)
+        equal("opened_site", filter.openedSite)
+        if let ids = filter.ids {
+            guard !ids.isEmpty else { return [] }
+            let values = ids.prefix(TicketFilter.limitMax).map {
+                "(\(Int64(bitPattern: $0.high)), \(Int64(bitPattern: $0.low)))"
+            }
+            conditions.append(
+                """
+                t.entity IN (SELECT id FROM entity WHERE type = \(EntityType.ticket.rawValue)
+                AND (high, low) IN (VALUES \(values.joined(separator: ", "))))
+                """)
+        }
+        if filter.needsAttention { conditions.append("(t.conflicts > 0 OR t.contested > 0)") }
+        if let text = filter.text {
+            guard let query = SearchText.query(text) else { return [] }
+            conditions.append(
+                """
+                t.entity IN (SELECT o.entity FROM \(SearchIndex.schemaName).search s JOIN operation o ON o.arrival = s.rowid
+                WHERE search MATCH ? AND NOT \(VoidRules.condition("o")))
+                """)
+            arguments.append(query)
+        }
+        let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        arguments.append(min(filter.limit, TicketFilter.limitMax))
+        arguments.append(filter.offset)
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT t.*, e.high, e.low,
+                    (SELECT o.body FROM operation o WHERE o.sequence = t.title_sequence AND o.replica =
+                        (SELECT id FROM replica WHERE replica = t.title_replica)) AS title_body,
+                    (SELECT o.kind FROM operation o WHERE o.sequence = t.title_sequence AND o.replica =
+                        (SELECT id FROM replica WHERE replica = t.title_replica)) AS title_kind
+                FROM ticket t JOIN entity e ON e.id = t.entity \(condition)
+                ORDER BY t.opened DESC, t.entity DESC LIMIT ? OFFSET ?
+                """,
+            arguments: StatementArguments(arguments))
+        return rows.map(Self.listing)
     }
 
     private static func listing(_ row: Row) -> TicketListing {
@@ -242,8 +244,14 @@ extension StoreReader {
         try forEach(where: "1", body)
     }
 
+    /// Whether operations are in the log that lists do not show yet.
+    package func isProjectionBehind() throws -> Bool {
+        try read { try Meta.integer(Meta.projectionCursor, $0) != nil }
+    }
+
     package func counts() throws -> StoreCounts {
-        try read { db in
+        let searchBacklog = try search.backlog()
+        return try read { db in
             func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql) ?? 0 }
             var digest = SetDigest.empty
             let rows = try BoundStatement(
@@ -258,7 +266,7 @@ extension StoreReader {
                 parked: try count("SELECT count(*) FROM parked"),
                 conflicts: try count("SELECT count(*) FROM ticket WHERE conflicts > 0"),
                 contested: try count("SELECT count(*) FROM ticket WHERE contested > 0"),
-                searchBacklog: Int(last - (try Meta.integer(Meta.searchCursor, db) ?? 0)), digest: digest)
+                searchBacklog: searchBacklog, digest: digest)
         }
     }
 

@@ -97,9 +97,9 @@ struct Peer: AsyncParsableCommand {
         try await finish(node, &report)
     }
 
-    /// On to the moment when search has caught up, and to the end of a checkpoint.
+    /// On to the moment when tickets and search have caught up, and to the end of a checkpoint.
     func finish(_ node: SyncNode, _ report: inout Report) async throws {
-        try await wait(every: 20) { try node.reader.searchBacklog() == 0 }
+        try await wait(every: 20) { try node.reader.search.backlog() == 0 && !node.reader.isProjectionBehind() }
         report.searchable = Instant.monotonic()
         report.peakMebibytes = Machine.peakMebibytes()
         try await node.administer { try $0.checkpoint() }

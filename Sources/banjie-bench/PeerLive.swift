@@ -47,7 +47,7 @@ extension Peer {
                 Status(
                     residentKibibytes: Machine.residentKibibytes(), peakMebibytes: Machine.peakMebibytes(),
                     connected: node.links.all.values.filter(\.isConnected).count,
-                    searchBacklog: try node.reader.searchBacklog()))
+                    searchBacklog: try node.reader.search.backlog()))
         }
     }
 
@@ -61,7 +61,7 @@ extension Peer {
         }
         try PeerSpeech.say(Ready(address: ""))
         for await line in lines {
-            try await wait { try node.reader.searchBacklog() == 0 }
+            try await wait { try node.reader.search.backlog() == 0 }
             let wish = try JSONDecoder().decode(Wish.self, from: Data(line.utf8))
             try PeerSpeech.say(try await catchUp(wish, node))
         }

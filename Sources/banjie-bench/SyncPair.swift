@@ -92,8 +92,8 @@ struct SyncPair {
 
     /// Search has caught up and is merged, the WAL is empty.
     static func settle(_ writer: StoreWriter) throws {
-        while try writer.advanceSearch() > 0 {}
-        while try writer.mergeSearch() {}
+        while try writer.reader.search.advance() > 0 {}
+        while try writer.reader.search.merge() {}
         try writer.checkpoint()
     }
 

@@ -77,7 +77,7 @@ final class TestConsole {
 
     func indexAll() async throws {
         try await node.administer { writer in
-            while try writer.advanceSearch() > 0 {}
+            while try writer.reader.search.advance() > 0 {}
         }
     }
 

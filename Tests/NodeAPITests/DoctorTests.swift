@@ -59,7 +59,7 @@ import Transport
         for index in 0..<3 { _ = try await api.open("宽带 \(index)") }
         try await api.node.administer { writer in
             try writer.register(child: SiteCode(validated: "hz.zj"))
-            while try writer.advanceSearch() > 0 {}
+            while try writer.reader.search.advance() > 0 {}
         }
         #expect(try await codes(api).isEmpty)
         try await api.node.administer { writer in
@@ -67,7 +67,7 @@ import Transport
             try writer.noteDamaged(arrival: 2, now: 1)
             try writer.executeForTests("UPDATE entity SET state = x'' WHERE id = 3")
             try writer.executeForTests("UPDATE peer SET feed_length = feed_length + 1")
-            try writer.executeForTests("UPDATE search_data SET block = x'00000000' WHERE id > 100")
+            try writer.reader.search.executeForTests("UPDATE search_data SET block = x'00000000' WHERE id > 100")
             try writer.executeForTests("INSERT INTO parked VALUES (1, 7, 1, 0, 'its reason', 1, zeroblob(32), x'')")
         }
         let report = try await report(api)

@@ -127,7 +127,7 @@ import Tickets
         let api = try await APINode()
         let opened = try await api.open("彩信不能收")
         _ = try await api.open("宽带断网")
-        while try await api.node.administer({ try $0.advanceSearch() }) > 0 {}
+        while try await api.node.administer({ try $0.reader.search.advance() }) > 0 {}
         let page: TicketPage = try await api.answer("GET", "tickets?text=\(APIPath.escape("彩信"))")
         #expect(page.items.map(\.id) == [opened.ticket.id])
         #expect(page.searchBacklog == 0)

@@ -44,7 +44,7 @@ import Tickets
             let third = try open("固话")
             victims[.last] = try act(.note("丙丙"), on: third)
             tickets = [first, second, third]
-            while try #require(copy.writer).advanceSearch() > 0 {}
+            while try #require(copy.writer).reader.search.advance() > 0 {}
         }
 
         deinit { try? FileManager.default.removeItem(atPath: copy.folder.path) }
@@ -128,14 +128,14 @@ import Tickets
         #expect(try writer.reader.scrubOperations(after: 0, limit: 1_000).damaged.isEmpty)
         #expect(try writer.reader.damaged().isEmpty)
         #expect(try writer.differencesFromLog(sampleCount: 1_000).isEmpty)
-        while try writer.advanceSearch() > 0 {}
-        #expect(try writer.searchFault() == nil)
+        while try writer.reader.search.advance() > 0 {}
+        #expect(try writer.reader.search.fault() == nil)
         let texts = ["宽带", "共同", "甲甲", "乙乙", "丙丙", "专线", "固话"]
         let found = try texts.map { try ids(saying: $0, writer) }
         let grown = try writer.reader.projectionForTests()
         try writer.rebuild(now: 0)
         #expect(try writer.reader.projectionForTests() == grown)
-        while try writer.advanceSearch() > 0 {}
+        while try writer.reader.search.advance() > 0 {}
         #expect(try texts.map { try ids(saying: $0, writer) } == found)
     }
 

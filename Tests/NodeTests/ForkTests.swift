@@ -147,7 +147,7 @@ import Tickets
         #expect(try second.replica.identity.replica == ReplicaID(11), "the copy cannot tell by itself")
         for _ in 0..<25 { try first.act(&generator) }
         for _ in 0..<25 { try second.act(&generator) }
-        while try #require(second.writer).advanceSearch() > 0 {}
+        while try #require(second.writer).reader.search.advance() > 0 {}
 
         let before = try shapes(second)
         let written = try second.log().filter { $0.operation.dot.sequence > common }

@@ -54,7 +54,7 @@ final class FaultRun {
             if isDone { acknowledged += part }
             switch index % 4 {
             case 0: attempt { _ = try $0.writeProjection() }
-            case 1: attempt { _ = try $0.advanceSearch() }
+            case 1: attempt { _ = try $0.reader.search.advance() }
             case 2: attempt { try $0.saveEpoch() }
             default: attempt { try $0.checkpoint() }
             }
@@ -99,8 +99,10 @@ final class FaultRun {
         store = nil
         var generator = SeededGenerator(seed: seed)
         try disk.restorePower(using: &generator)
-        // The index of the log in memory is made anew after a power cut.
-        try? FileManager.default.removeItem(atPath: folder.database + "-shm")
+        // The indexes of the logs in memory are made anew after a power cut.
+        for path in [folder.database, folder.searchIndex] {
+            try? FileManager.default.removeItem(atPath: path + "-shm")
+        }
     }
 
     /// Opens on a disk that works again, and looks for what may not be.
@@ -131,7 +133,7 @@ final class FaultRun {
         }
         try writer.register(child: SiteCode(validated: "hz.zj"))
         for part in parts { try writer.commit([batch(part)], now: Office.start) }
-        while try writer.advanceSearch() > 0 {}
+        while try writer.reader.search.advance() > 0 {}
         let grown = try reader.projectionForTests()
         try writer.rebuild(now: Office.start)
         guard try reader.projectionForTests() == grown else {

@@ -181,7 +181,7 @@ import Tickets
     func search(text: String, count: Int) throws {
         let store = try TestStore("zj", replica: 13)
         for log in try history(tickets: 12) { try store.commit(log) }
-        while try store.writer.advanceSearch() > 0 {}
+        while try store.writer.reader.search.advance() > 0 {}
         var filter = TicketFilter()
         filter.text = text
         #expect(try store.reader.list(filter).count == count)

@@ -43,7 +43,7 @@ import Tickets
             of: "xihu.hz.zj", replica: 11, last: logs[0][4], by: "zj", at: next(logs[2]))
         let store = try TestStore("zj", replica: 13)
         for log in logs { try store.commit(log) }
-        while try store.writer.advanceSearch() > 0 {}
+        while try store.writer.reader.search.advance() > 0 {}
         let digest = try store.reader.counts().digest
         var filter = TicketFilter()
         filter.text = "宽带断网"

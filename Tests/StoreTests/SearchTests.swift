@@ -1,3 +1,4 @@
+import Foundation
 import Replication
 import Store
 import TestSupport
@@ -16,7 +17,7 @@ import Tickets
                     .open(OpenBody(title: "t", body: text, department: "service")), on: nil, as: "service",
                     minute: Int64(index)))
             // A segment of the index for each.
-            while try store.writer.advanceSearch() > 0 {}
+            while try store.writer.reader.search.advance() > 0 {}
         }
         return store
     }
@@ -43,7 +44,7 @@ import Tickets
         let store = try store((0..<40).map { "报障 \($0) 号" })
         #expect(try count("报障", store) == 40)
         var steps = 0
-        while try store.writer.mergeSearch() {
+        while try store.reader.search.merge() {
             steps += 1
             try #require(steps < 1_000)
         }
@@ -52,17 +53,53 @@ import Tickets
         #expect(try count("17", store) == 1)
     }
 
+    enum Found: CaseIterable { case nothing, noDatabase, ofAnotherLog, ofThisLogWithMore }
+
+    @Test("an index that is missing, damaged, or of another history begins anew", arguments: Found.allCases)
+    func beginsAnew(found: Found) throws {
+        let store = try store(["报障", "停水"])
+        try store.writer.checkpoint()
+        let copy = DataFolder(path: store.folder.path + "-copy")
+        defer { try? FileManager.default.removeItem(atPath: copy.path) }
+        try copy.create()
+        for (from, to) in [(store.folder.database, copy.database), (store.folder.epoch, copy.epoch)] {
+            try FileManager.default.copyItem(atPath: from, toPath: to)
+        }
+        switch found {
+        case .nothing: break
+        case .noDatabase: try Data("no database".utf8).write(to: URL(fileURLWithPath: copy.searchIndex))
+        case .ofAnotherLog: try copyIndex(of: ["噪声", "噪声"], to: copy)
+        case .ofThisLogWithMore: try copyIndex(of: ["报障", "停水", "噪声"], to: copy)
+        }
+        let (_, reader) = try Store.open(copy, context: StoreContext(now: Office.start))
+        #expect(try reader.search.backlog() == 3)
+        #expect(try reader.search.advance() == 0)
+        for (text, count) in [("报障", 1), ("停水", 1), ("噪声", 0)] {
+            var filter = TicketFilter()
+            filter.text = text
+            #expect(try reader.list(filter).count == count)
+        }
+        #expect(try reader.search.fault() == nil)
+    }
+
+    /// The index of another store, with its write-ahead log.
+    private func copyIndex(of texts: [String], to folder: DataFolder) throws {
+        let store = try store(texts)
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(
+                atPath: store.folder.searchIndex + suffix, toPath: folder.searchIndex + suffix)
+        }
+    }
+
     @Test("a step that was read before the index was emptied is left out")
     func staleStep() throws {
         let store = try store(["报障"])
-        let step = try store.reader.searchStep(after: 0)
-        try store.writer.advanceSearch(step)
-        #expect(try store.reader.searchBacklog() == 0 && count("报障", store) == 1)
+        #expect(try store.reader.search.backlog() == 0 && count("报障", store) == 1)
         try store.writer.rebuild(now: 0)
-        let first = try store.reader.searchStep()
+        let first = try store.reader.search.step()
         #expect(!first.isEmpty)
-        try store.writer.advanceSearch(first)
-        try store.writer.advanceSearch(first)
-        #expect(try store.reader.searchBacklog() == 0 && count("报障", store) == 1)
+        try store.reader.search.take(first)
+        try store.reader.search.take(first)
+        #expect(try store.reader.search.backlog() == 0 && count("报障", store) == 1)
     }
 }

@@ -29,15 +29,10 @@ package actor SyncNode {
     /// Random, new with every start: tells a restart from a copy.
     package nonisolated let run = UInt64.random(in: 1...UInt64.max)
     private nonisolated let applyQueue = ApplyQueue()
-    private nonisolated let searchAccess = StoreAccess()
+    private nonisolated let search: SearchFollower
 
     private let replica: Replica
-    private var isIndexingPlanned = false
-    private var isIndexing = false
     private var isProjectionPlanned = false
-    private var searchPostponements = 0
-    /// A peer has said that it has more, with the last batch of its that was taken in.
-    private var isMoreComing = false
     /// What was only counted of late, for the journal.
     var journalFlood = JournalFlood()
     var isJournalFlushPlanned = false
@@ -60,6 +55,7 @@ package actor SyncNode {
         reader = writer.reader
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
+        search = SearchFollower(writer.reader.search, logger: logger)
         isCaughtUp = writer.reader.identity.parent == nil
         let lost = try writer.noteIncarnation(now: clock.now())
         if lost > 0 {
@@ -223,14 +219,15 @@ package actor SyncNode {
 
     private func drain() {
         let now = clock.now()
-        let isMore = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
-        guard let isMore else { return }
-        isMoreComing = isMore
+        search.wait()
+        // Whether a peer has said that it has more.
+        let isMoreComing = applier.drain(applyQueue, into: replica, now: now, logger) { follow($0, isLocal: false) }
+        search.follow(isMoreComing: isMoreComing)
+        guard let isMoreComing else { return }
         lastCommit = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
             if isMoreComing { writeProjectionSoon() } else { writeProjection() }
         }
-        advanceSearchSoon()
         if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
             Task { self.drain() }
@@ -282,7 +279,7 @@ package actor SyncNode {
         subscribers.publish(peers: effects.advancedPeers)
         if isLocal {
             lastCommit = NodeClock.monotonic()
-            advanceSearchSoon()
+            search.follow()
             saveEpochSoon()
         }
     }
@@ -385,65 +382,6 @@ package actor SyncNode {
         } catch {
             logger.error(
                 "the epoch file cannot be written: check the data folder and its disk", metadata: ["error": "\(error)"])
-        }
-    }
-
-    // MARK: Search
-
-    /// How long nothing may have come before the index takes a step: commands and batches one after the other share
-    /// one, which is a commit of its own.
-    static let searchDelayMilliseconds: Int64 = 50
-    /// The same while a peer has said that it has more.
-    static let searchBacklogDelayMilliseconds: Int64 = 200
-    /// After this many delays in a row a step is taken all the same.
-    static let searchPostponementsMax = 100
-
-    /// The index follows behind everything else.
-    private func advanceSearchSoon() {
-        guard !isIndexingPlanned else { return }
-        isIndexingPlanned = true
-        // What is only planned does not keep a stopped node, and its folder, in use.
-        Task { [weak self] in
-            try? await Task.sleep(for: .milliseconds(Self.searchDelayMilliseconds))
-            await self?.advancePlannedSearch()
-        }
-    }
-
-    private func advancePlannedSearch() async {
-        isIndexingPlanned = false
-        await advanceSearch()
-    }
-
-    private var isBusy: Bool {
-        let delay = isMoreComing ? Self.searchBacklogDelayMilliseconds : Self.searchDelayMilliseconds
-        return !applyQueue.isEmpty || NodeClock.monotonic() - lastCommit < delay
-    }
-
-    /// Texts are read on another thread, the next step's while this one's go into the index.
-    private func advanceSearch() async {
-        if isBusy, searchPostponements < Self.searchPostponementsMax {
-            searchPostponements += 1
-            return advanceSearchSoon()
-        }
-        guard !isIndexing else { return }
-        isIndexing = true
-        defer { isIndexing = false }
-        searchPostponements = 0
-        let (reader, access) = (reader, searchAccess)
-        do {
-            var step = try await access.run { try reader.searchStep() }
-            guard !step.isEmpty else { return }
-            repeat {
-                let end = step.end
-                async let next = access.run { try reader.searchStep(after: end) }
-                try replica.writer.advanceSearch(step)
-                // Between two steps whoever waits gets a turn.
-                step = try await next
-                if isBusy { return advanceSearchSoon() }
-            } while !step.isEmpty
-            while !isBusy, try replica.writer.mergeSearch() { await Task.yield() }
-        } catch {
-            logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
         }
     }
 

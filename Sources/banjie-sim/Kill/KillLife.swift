@@ -205,7 +205,7 @@ struct KillLife {
         }
         guard count == held.count else { throw Violation("the log has had \(held.count) operations and has \(count)") }
         if let fault = try reader.quickCheck().first { throw Violation("SQLite finds \(fault)") }
-        if let fault = try writer.searchFault() { throw Violation("the search index: \(fault)") }
+        if let fault = try reader.search.fault() { throw Violation("the search index: \(fault)") }
         let journal = try reader.checkJournal(now: Int64(Date().timeIntervalSince1970 * 1_000))
         if let finding = journal.findings.first { throw Violation("the journal: \(finding)") }
         let grown = try reader.projectionBytesForTests()

@@ -75,7 +75,7 @@ struct KillWorker {
         case 40..<50: try append()
         case 50..<82: try merge()
         case 82..<88: _ = try replica.writeProjection()
-        case 88..<91: _ = try writer.advanceSearch()
+        case 88..<91: try reader.search.advance()
         case 91..<94: try writer.saveEpoch()
         case 94..<96: try writer.checkpoint()
         case 96..<99: try record()

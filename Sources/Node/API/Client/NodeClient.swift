@@ -128,7 +128,7 @@ package final class NodeClient: Sendable {
         switch way {
         case .socket(let connection): await connection.close()
         case .folder(let node, _):
-            while let backlog = try? await node.administer({ try $0.advanceSearch() }), backlog > 0 {}
+            while let backlog = try? await StoreAccess().run({ try node.reader.search.advance() }), backlog > 0 {}
         }
     }
 

@@ -5,8 +5,6 @@ internal import Store
 extension Doctor {
     /// Entities that are folded again from their operations.
     static let sampleCount = 200
-    /// While the node runs, a larger log's index is not checked: the check holds up everything that is written.
-    static let searchCheckOperationsMax = 200_000
 
     func database() async throws -> [Finding] {
         try await services.read { try reader.quickCheck() }.map { fault in
@@ -58,8 +56,7 @@ extension Doctor {
                         "The search index is \(counts.searchBacklog) operations behind"),
                     next: Phrase("稍候；若不减少，运行 banjie rebuild。", "Wait; if it does not shrink, run `banjie rebuild`.")))
         }
-        guard services.runtime == nil || counts.operations <= Self.searchCheckOperationsMax else { return findings }
-        if let fault = try await services.node.administer({ try $0.searchFault() }) {
+        if let fault = try await services.read({ try reader.search.fault() }) {
             findings.append(
                 finding(
                     .searchDamaged, Phrase("全文索引已损坏：\(fault)", "The search index is damaged: \(fault)"),

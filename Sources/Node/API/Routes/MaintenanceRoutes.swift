@@ -49,8 +49,7 @@ extension APIServices {
     private func rebuild(_ progress: @escaping @Sendable (Int, Int) -> Void) async throws -> [String: String] {
         let now = node.clock.now()
         let count = try await node.administer { try $0.rebuild(now: now, progress: progress) }
-        // Indexing goes in steps, so that others get their turn in between.
-        while try await node.administer({ try $0.advanceSearch() }) > 0 {}
+        while try await StoreAccess().run({ try reader.search.advance() }) > 0 {}
         return ["operations": "\(count)"]
     }
 

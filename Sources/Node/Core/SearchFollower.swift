@@ -1,0 +1,96 @@
+internal import Logging
+internal import Store
+internal import Synchronization
+
+/// Keeps the search index up to the log, on a thread of its own: neither commits nor readers wait for it, and while much
+/// comes in it takes what they leave of the processors.
+actor SearchFollower {
+    /// How long nothing may have come before the index takes less than a whole step: commands and batches
+    /// one after the other share one.
+    static let delayMilliseconds: Int64 = 50
+    /// The same while a peer has said that it has more.
+    static let backlogDelayMilliseconds: Int64 = 200
+    /// After this many delays in a row less is taken all the same.
+    static let postponementsMax = 100
+
+    private struct News {
+        /// By the clock that never steps.
+        var last: Int64 = 0
+        var isCommitting = false
+        var isMoreComing = false
+        var isPlanned = false
+    }
+
+    private let executor = BackgroundExecutor(label: "banjie.search")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private nonisolated let index: SearchIndex
+    private nonisolated let logger: Logger
+    private nonisolated let news = Mutex(News())
+    private var postponements = 0
+
+    init(_ index: SearchIndex, logger: Logger) {
+        self.index = index
+        self.logger = logger
+    }
+
+    /// A transaction of peers' operations begins.
+    nonisolated func wait() {
+        news.withLock { $0.isCommitting = true }
+    }
+
+    /// Something has been committed.
+    /// - Parameter isMoreComing: a peer has said so; nil where none was heard.
+    nonisolated func follow(isMoreComing: Bool? = nil) {
+        news.withLock { news in
+            news.isCommitting = false
+            news.isMoreComing = isMoreComing ?? news.isMoreComing
+            news.last = NodeClock.monotonic()
+        }
+        plan()
+    }
+
+    private nonisolated func plan() {
+        let isFirst = news.withLock { news in
+            defer { news.isPlanned = true }
+            return !news.isPlanned
+        }
+        guard isFirst else { return }
+        // What is only planned does not keep a stopped node, and its folder, in use.
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.delayMilliseconds))
+            await self?.advance()
+        }
+    }
+
+    private nonisolated var isQuiet: Bool {
+        news.withLock { news in
+            let delay = news.isMoreComing ? Self.backlogDelayMilliseconds : Self.delayMilliseconds
+            return !news.isCommitting && NodeClock.monotonic() - news.last >= delay
+        }
+    }
+
+    private func advance() async {
+        news.withLock { $0.isPlanned = false }
+        do {
+            guard try takeSteps() else { return plan() }
+            while isQuiet, try index.merge() { await Task.yield() }
+        } catch {
+            logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// - Returns: false if the index is behind by less than a step, and waits for more.
+    private func takeSteps() throws -> Bool {
+        while true {
+            let backlog = try index.backlog()
+            guard backlog > 0 else { return true }
+            guard backlog >= SearchStep.operationsMax || isQuiet || postponements >= Self.postponementsMax else {
+                postponements += 1
+                return false
+            }
+            postponements = 0
+            try index.advance()
+        }
+    }
+}
