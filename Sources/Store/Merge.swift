@@ -24,6 +24,8 @@ package struct MergeBatch: Sendable {
     let agreed: AgreedHistories
     /// What it takes in memory, about.
     package let memoryBytes: Int
+    /// Incarnations that have written them.
+    package let writers: Set<ReplicaID>
 
     /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
     private static let operationMemoryBytes = 640
@@ -39,6 +41,7 @@ package struct MergeBatch: Sendable {
         self.keys = keys
         self.agreed = agreed
         readings = operations.map { OperationReading($0) }
+        writers = Set(operations.lazy.map(\.dot.replica))
         memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
 }
@@ -132,10 +135,13 @@ struct Merge: ~Copyable {
             try save(place, from: peer)
         }
         for key in batch.keys { offered[key.id] = key }
-        for index in batch.operations.indices {
-            try append(
-                batch.operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source,
-                agreed: batch.agreed)
+        // In place: a copy of an operation counts half a dozen references up and down.
+        try batch.operations.withUnsafeBufferPointer { operations in
+            for index in operations.indices {
+                try append(
+                    operations[index], hash: batch.hashes[index], reading: batch.readings[index], source: source,
+                    agreed: batch.agreed)
+            }
         }
         if !offered.isEmpty { try takeRemainingKeys(from: source) }
     }

@@ -165,9 +165,7 @@ package final class Replica {
     package func merge(_ batches: [MergeBatch], now: Int64) throws -> ReplicaEffects {
         let result = try writer.commit(batches, now: now, deferringProjection: true)
         clock.observe(result.latest, wall: now)
-        if batches.prefix(result.batchCount).contains(where: {
-            $0.operations.contains { $0.dot.replica == identity.replica }
-        }) {
+        if batches.prefix(result.batchCount).contains(where: { $0.writers.contains(identity.replica) }) {
             // Its own operations come back after a loss; the next one goes behind those that were taken in. What was
             // parked is somebody's word: no child is to say how far this node's stream goes.
             lastSequence = max(lastSequence, try writer.lastSequence())
