@@ -2,7 +2,7 @@ internal import GRDB
 internal import GRDBSQLite
 internal import Synchronization
 
-/// Checkpoints the write-ahead log, and keeps its file longer than what is written in it.
+/// Has the write-ahead log checkpointed, and keeps its file longer than what is written in it.
 ///
 /// A commit that makes the file longer waits for its inode as well: a second write to the disk, and a third of a short
 /// commit's time. Zeros behind the last frame are no frame to SQLite. What goes wrong here is no failure: the log then
@@ -26,18 +26,23 @@ final class LogReserve: Sendable {
 
     private let state = Mutex(State())
     private let frameBytes: Int64
+    let checkpointer: Checkpointer
 
     /// Takes the place of `PRAGMA wal_autocheckpoint`.
     /// - Parameter db: the writer's connection, in WAL mode. It has to be closed before this goes.
-    init(_ db: Database) throws {
+    /// - Parameter path: of the database.
+    init(_ db: Database, path: String) throws {
+        checkpointer = Checkpointer(path: path)
         frameBytes = Self.frameHeaderBytes + (try Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
         sqlite3_wal_hook(
             db.sqliteConnection,
             { context, connection, name, pages in
-                if pages >= Store.checkpointPages {
+                guard let context else { return SQLITE_OK }
+                let reserve = Unmanaged<LogReserve>.fromOpaque(context).takeUnretainedValue()
+                if pages < Store.checkpointPages {
+                    reserve.grow(connection, Int64(pages))
+                } else if reserve.checkpointer.advance() {
                     sqlite3_wal_checkpoint_v2(connection, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
-                } else if let context {
-                    Unmanaged<LogReserve>.fromOpaque(context).takeUnretainedValue().grow(connection, Int64(pages))
                 }
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())

@@ -61,7 +61,7 @@ package struct StoreContext: Sendable {
 /// All writing goes through `StoreWriter`, which belongs to one owner and is not Sendable; `StoreReader` may be used
 /// from anywhere. The database is in WAL mode with synchronous FULL: a commit that has returned is on the disk.
 package enum Store {
-    /// Pages the WAL may grow to before the writer checkpoints it: 10,000 pages are 40 MiB.
+    /// Pages the WAL may grow to before it is checkpointed: 10,000 pages are 40 MiB.
     package static let checkpointPages = 10_000
     /// Page cache of the writer, KiB.
     package static let cacheKibibytes = 8 * 1024
@@ -154,7 +154,7 @@ package enum Store {
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -\(cacheKibibytes)")
             let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
             precondition(synchronous == 2, "the writer must be durable")
-            return try LogReserve(db)
+            return try LogReserve(db, path: folder.database)
         }
         return StoreFile(
             pool: pool, search: SearchIndex(path: folder.searchIndex, pool: pool), reserve: reserve, lock: lock)
@@ -200,6 +200,7 @@ final class StoreFile: Sendable {
     let pool: DatabasePool
     let search: SearchIndex
     private let reserve: LogReserve
+    var checkpointer: Checkpointer { reserve.checkpointer }
     private let lock: FolderLock
 
     init(pool: DatabasePool, search: SearchIndex, reserve: LogReserve, lock: FolderLock) {
@@ -212,6 +213,7 @@ final class StoreFile: Sendable {
     deinit {
         // The files are closed before the lock goes: whoever takes it next finds nobody at them.
         search.close()
+        checkpointer.close()
         try? pool.close()
     }
 }
@@ -235,6 +237,7 @@ package final class StoreReader: Sendable {
 
     var pool: DatabasePool { file.pool }
     package var search: SearchIndex { file.search }
+    var checkpointer: Checkpointer { file.checkpointer }
 
     func takeNames() -> InternedNames {
         names.withLock { names in

@@ -163,7 +163,9 @@ package final class StoreWriter {
 
     /// Moves everything from the WAL into the database file and empties the WAL.
     package func checkpoint() throws {
-        try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+        try pool.writeWithoutTransaction { db in
+            _ = try reader.checkpointer.alone { try db.checkpoint(.truncate) }
+        }
     }
 
     /// The tables' lists have changed behind the cache: they are read again.

@@ -45,4 +45,29 @@ import Tickets
         for operation in log[7..<12] { try store.commit([operation]) }
         #expect(try Self.logBytes(store.folder.path) == length)
     }
+
+    /// Of the log's header: others once it has begun anew.
+    private static func salts(_ folder: String) throws -> Data {
+        let file = try #require(FileHandle(forReadingAtPath: folder + "/banjie.db-wal"))
+        defer { try? file.close() }
+        try file.seek(toOffset: 16)
+        return try #require(try file.read(upToCount: 8))
+    }
+
+    @Test("a long log goes into the database on another thread, and begins anew with what the writer adds")
+    func checkpointed() async throws {
+        let store = try TestStore("zj", replica: 13)
+        let log = try MergeTests().history(tickets: 8).flatMap { $0 }
+        var rest = log[...]
+        try store.commit([rest.removeFirst()])
+        let salts = try Self.salts(store.folder.path)
+        try store.writer.executeForTests(
+            "CREATE TABLE filler AS SELECT zeroblob(\(Store.checkpointPages * 4_096)) AS octets")
+        try await eventually("the log has begun anew") {
+            try store.commit([rest.popFirst() ?? log[0]])
+            return try Self.salts(store.folder.path) != salts
+        }
+        #expect(try store.reader.quickCheck().isEmpty)
+        for operation in log.dropLast(rest.count) { #expect(try store.reader.operation(operation.dot) == operation) }
+    }
 }
