@@ -38,6 +38,11 @@ final class Checkpointer: Sendable {
         }
     }
 
+    /// To be called after a commit that leaves the log short: what was moved has begun anew.
+    func rest() {
+        stage.withLock { if $0 == .done { $0 = .idle } }
+    }
+
     /// Runs while no checkpoint does.
     func alone<Value>(_ body: () throws -> Value) rethrows -> Value { try lock.withLock(body) }
 
@@ -61,8 +66,14 @@ final class Checkpointer: Sendable {
     }
 
     private func connect() {
-        guard sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK else { return }
-        // By this connection's level the pages that it moves are flushed.
-        sqlite3_exec(connection, "PRAGMA synchronous = FULL", nil, nil, nil)
+        // By this connection's level the pages that it moves are flushed; that there is a log it learns by reading.
+        let setup = "PRAGMA synchronous = FULL; SELECT count(*) FROM sqlite_schema"
+        guard sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK,
+            sqlite3_exec(connection, setup, nil, nil, nil) == SQLITE_OK
+        else {
+            sqlite3_close(connection)
+            connection = nil
+            return
+        }
     }
 }

@@ -40,6 +40,7 @@ final class LogReserve: Sendable {
                 guard let context else { return SQLITE_OK }
                 let reserve = Unmanaged<LogReserve>.fromOpaque(context).takeUnretainedValue()
                 if pages < Store.checkpointPages {
+                    reserve.checkpointer.rest()
                     reserve.grow(connection, Int64(pages))
                 } else if reserve.checkpointer.advance() {
                     sqlite3_wal_checkpoint_v2(connection, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil)

@@ -13,7 +13,7 @@ extension StoreWriter {
         let count = try transaction(folding: false) { db, cache in
             try Refold(catalog: catalog, site: reader.identity.site, now: now).all(db, cache, progress: progress)
         }
-        try reader.search.reset()
+        reader.search.reset()
         return count
     }
 

@@ -38,6 +38,7 @@ extension Store {
         do {
             try prepare(part, from: path)
             let kept = try keepPresent(folder, stamp: stamp)
+            SearchIndex.remove(folder.searchIndex)
             try DurableFile.rename(part, to: folder.database)
             return Restored(content: content, kept: kept)
         } catch {

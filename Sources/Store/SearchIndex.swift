@@ -28,15 +28,27 @@ package struct SearchStep: Sendable {
 
 /// The last operation that the index has: an arrival number is given again once what it was given to has left the log.
 private struct SearchStanding: Hashable, Sendable {
-    var arrival: Int64 = 0
-    var hash = ContentHash.zero
+    var arrival: Int64
+    var hash: ContentHash
+
+    /// The log's beginning.
+    init() {
+        arrival = 0
+        hash = .zero
+    }
+
+    /// Of a row, by its columns. A hash that is none counts as zeros.
+    init(_ row: BoundStatement, arrival: Int32, hash: Int32) {
+        self.arrival = row.integer(arrival)
+        self.hash = ContentHash(row.blob(hash)) ?? .zero
+    }
 }
 
 /// The full-text index over the log, in a database of its own beside the store's, so that neither waits for the other.
 ///
 /// It may be behind the log, be lost, or belong to another history after a restore: it tells by the last operation that
-/// it has, and begins anew. What is damaged begins anew as well. Opened when it is first used. May be used from any
-/// thread; calls wait for one another and for the disk. Source: Protocols/operations.md §6.
+/// it has, and begins anew. So it does where a step meets damage. Opened when it is first used. May be used from any
+/// thread; calls that write wait for one another and for the disk. Source: Protocols/operations.md §6.
 package final class SearchIndex: Sendable {
     /// Pages that one call of `merge` writes, about.
     private static let mergePages = 256
@@ -71,6 +83,8 @@ package final class SearchIndex: Sendable {
     private let lock = NSLock()
     /// Nil until it is used.
     nonisolated(unsafe) private var opened: DatabaseQueue?
+    /// There is a file that readers can attach.
+    private let isThere = Atomic(false)
     /// Nil until it is known.
     private let standing = Mutex<SearchStanding?>(nil)
 
@@ -94,22 +108,42 @@ package final class SearchIndex: Sendable {
     /// Reads the operations behind what the index has.
     package func step() throws -> SearchStep {
         let start = try work { try Self.standing($0) }
-        return try pool.unsafeRead { db in
+        var step = SearchStep(after: start)
+        // Only copied within the snapshot, which keeps the write-ahead log from beginning anew.
+        for row in try rows(&step) {
+            step.end = row.standing
+            guard let body = try? Body(kind: row.kind, bytes: row.body) else { continue }
+            let start = step.bytes.count
+            for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
+            if step.bytes.count > start { step.texts.append((row.standing.arrival, step.bytes.count)) }
+        }
+        return step
+    }
+
+    private struct LogRow {
+        let standing: SearchStanding
+        let kind: OperationKind
+        let body: [UInt8]
+    }
+
+    /// Those behind a step's start, which becomes the log's where the log does not have it.
+    private func rows(_ step: inout SearchStep) throws -> [LogRow] {
+        try pool.unsafeRead { db in
             try db.transacting(.deferred) {
-                var step = SearchStep(after: try Self.holds(start, db) ? start : SearchStanding())
+                if try !Self.holds(step.start, db) { step = SearchStep(after: SearchStanding()) }
                 let rows = try BoundStatement(
                     db, "SELECT arrival, kind, body, hash FROM operation WHERE arrival > ?1 ORDER BY arrival LIMIT ?2")
                 rows.bind(1, step.start.arrival)
                 rows.bind(2, SearchStep.operationsMax)
+                var found: [LogRow] = []
                 while try rows.step() {
-                    step.end = SearchStanding(arrival: rows.integer(0), hash: ContentHash(rows.blob(3)) ?? .zero)
-                    let kind = OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1)))
-                    guard let body = try? Body(kind: kind, bytes: rows.bytes(2)) else { continue }
-                    let start = step.bytes.count
-                    for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
-                    if step.bytes.count > start { step.texts.append((step.end.arrival, step.bytes.count)) }
+                    found.append(
+                        LogRow(
+                            standing: SearchStanding(rows, arrival: 0, hash: 3),
+                            kind: OperationKind(rawValue: UInt16(truncatingIfNeeded: rows.integer(1))),
+                            body: rows.bytes(2)))
                 }
-                return step
+                return found
             }
         }
     }
@@ -117,22 +151,23 @@ package final class SearchIndex: Sendable {
     /// Whether the log has that operation in that place.
     private static func holds(_ standing: SearchStanding, _ db: Database) throws -> Bool {
         guard standing.arrival > 0 else { return true }
-        let row = try BoundStatement(db, "SELECT hash FROM operation WHERE arrival = ?1", isHeld: true)
+        let row = try BoundStatement(db, "SELECT arrival, hash FROM operation WHERE arrival = ?1", isHeld: true)
         row.bind(1, standing.arrival)
-        return try row.step() && ContentHash(row.blob(0)) == standing.hash
+        return try row.step() && SearchStanding(row, arrival: 0, hash: 1) == standing
     }
 
-    /// Takes a step into the index. One from the log's beginning empties it before; one that does not follow what the
-    /// index has is left out.
+    /// Takes a step into the index. One from the log's beginning empties an index of another history before; one that does
+    /// not follow what the index has is left out.
     package func take(_ step: SearchStep) throws {
         guard !step.isEmpty else { return }
         if step.start.arrival == 0 {
             let former = try work { try Self.standing($0) }
-            if try !pool.unsafeRead({ try Self.holds(former, $0) }) { try reset() }
+            if try !pool.unsafeRead({ try Self.holds(former, $0) }) { reset() }
         }
         try work { db in
-            try db.transacting(.immediate) {
-                guard try Self.standing(db) == step.start else { return }
+            let reached = try db.transacting(.immediate) {
+                let present = try Self.standing(db)
+                guard present == step.start else { return present }
                 let insert = try BoundStatement(db, "INSERT INTO search (rowid, text) VALUES (?1, ?2)", isHeld: true)
                 try step.bytes.withUnsafeBytes { bytes in
                     var start = 0
@@ -146,8 +181,9 @@ package final class SearchIndex: Sendable {
                 row.bind(1, step.end.arrival)
                 step.end.hash.withBytes { row.bind(2, $0) }
                 try row.run()
+                return step.end
             }
-            standing.withLock { $0 = step.end }
+            standing.withLock { $0 = reached }
         }
     }
 
@@ -176,15 +212,28 @@ package final class SearchIndex: Sendable {
 
     /// One snapshot of the store and one of the index, which is attached to the connection as `schemaName`.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        // There is a file to attach.
-        try work { _ in }
-        return try pool.unsafeRead { db in
-            let isAttached = try Bool.fetchOne(
-                db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = ?)"),
-                arguments: [Self.schemaName])
-            if isAttached != true { try db.execute(sql: "ATTACH ? AS \(Self.schemaName)", arguments: [path]) }
-            return try db.transacting(.deferred) { try body(db) }
+        // There is a file to attach. Whoever works on it is not waited for.
+        if !isThere.load(ordering: .acquiring) { try work { _ in } }
+        do {
+            return try pool.unsafeRead { try attached($0, body) }
+        } catch let error as DatabaseError where [.SQLITE_CANTOPEN, .SQLITE_ERROR].contains(error.resultCode) {
+            // It has just begun anew, or somebody has taken it away.
+            try lock.withLock {
+                guard !FileManager.default.fileExists(atPath: path) else { return }
+                try opened?.close()
+                _ = try replace()
+            }
+            pool.invalidateReadOnlyConnections()
+            return try pool.unsafeRead { try attached($0, body) }
         }
+    }
+
+    private func attached<Value>(_ db: Database, _ body: (Database) throws -> Value) throws -> Value {
+        let isAttached = try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = ?)"),
+            arguments: [Self.schemaName])
+        if isAttached != true { try db.execute(sql: "ATTACH ? AS \(Self.schemaName)", arguments: [path]) }
+        return try db.transacting(.deferred) { try body(db) }
     }
 
     /// Runs FTS5's own check.
@@ -202,12 +251,23 @@ package final class SearchIndex: Sendable {
 
     // MARK: The file
 
-    /// Begins anew: the file is thrown away.
-    package func reset() throws {
-        try lock.withLock {
-            try opened?.close()
-            _ = try replace()
-        }
+    /// Throws the file away: the index begins anew when it is used next.
+    package func reset() {
+        lock.withLock { remove() }
+    }
+
+    private func remove() {
+        try? opened?.close()
+        opened = nil
+        isThere.store(false, ordering: .releasing)
+        standing.withLock { $0 = nil }
+        Self.remove(path)
+        // Those at hand are attached to the file that is gone.
+        pool.invalidateReadOnlyConnections()
+    }
+
+    static func remove(_ path: String) {
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     }
 
     func close() {
@@ -223,7 +283,8 @@ package final class SearchIndex: Sendable {
     }
 
     private static func isDamage(_ error: DatabaseError) -> Bool {
-        error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
+        // What FTS5 writes twice breaks a constraint: it has lost sight of what is there.
+        [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_CONSTRAINT].contains(error.resultCode)
     }
 
     /// - Parameter isHealing: a damaged index begins anew, and the body is run on that.
@@ -233,7 +294,6 @@ package final class SearchIndex: Sendable {
             do {
                 return try queue.writeWithoutTransaction(body)
             } catch let error as DatabaseError where isHealing && Self.isDamage(error) {
-                try? queue.close()
                 return try replace().writeWithoutTransaction(body)
             }
         }
@@ -248,6 +308,7 @@ package final class SearchIndex: Sendable {
                 return try replace()
             }
             opened = found
+            isThere.store(true, ordering: .releasing)
             return found
         } catch let error as DatabaseError where Self.isDamage(error) {
             return try replace()
@@ -255,18 +316,15 @@ package final class SearchIndex: Sendable {
     }
 
     private func replace() throws -> DatabaseQueue {
-        opened = nil
-        standing.withLock { $0 = nil }
-        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        remove()
         let made = try connect()
         try made.inTransaction(.immediate) { db in
             try db.execute(sql: Self.tables)
             try db.execute(sql: "PRAGMA user_version = \(Self.version)")
             return .commit
         }
-        // Those at hand are attached to the file that is gone.
-        pool.invalidateReadOnlyConnections()
         opened = made
+        isThere.store(true, ordering: .releasing)
         return made
     }
 
@@ -291,6 +349,6 @@ package final class SearchIndex: Sendable {
     private static func standing(_ db: Database) throws -> SearchStanding {
         let row = try BoundStatement(db, "SELECT arrival, hash FROM standing", isHeld: true)
         guard try row.step() else { return SearchStanding() }
-        return SearchStanding(arrival: row.integer(0), hash: ContentHash(row.blob(1)) ?? .zero)
+        return SearchStanding(row, arrival: 0, hash: 1)
     }
 }

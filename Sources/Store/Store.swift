@@ -122,7 +122,8 @@ package enum Store {
             try writer.saveEpoch()
             return (writer, reader)
         }
-        // Everything in memory belongs to the former incarnation.
+        // Everything in memory belongs to the former incarnation, and arrivals may be given again.
+        reader.search.reset()
         let next = StoreReader(folder: folder, file: file, identity: renewed, disk: disk)
         let nextWriter = try StoreWriter(reader: next, machine: context.machine, openedAt: context.now)
         nextWriter.use(context.catalog)
@@ -212,9 +213,9 @@ final class StoreFile: Sendable {
 
     deinit {
         // The files are closed before the lock goes: whoever takes it next finds nobody at them.
-        search.close()
         checkpointer.close()
         try? pool.close()
+        search.close()
     }
 }
 

@@ -105,7 +105,10 @@ struct Peer: AsyncParsableCommand {
         try await node.administer { try $0.checkpoint() }
         report.checkpointed = Instant.monotonic()
         report.wireBytes = link(node)?.receivedBytes ?? 0
-        report.databaseBytes = Machine.fileBytes(DataFolder(path: data).database)
+        let folder = DataFolder(path: data)
+        report.databaseBytes = [folder.database, folder.searchIndex, folder.searchIndex + "-wal"].reduce(0) {
+            $0 + Machine.fileBytes($1)
+        }
     }
 
     private func send(_ runtime: NodeRuntime, _ report: inout Report, _ processor: UInt64) async throws {

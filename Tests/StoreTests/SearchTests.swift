@@ -53,7 +53,7 @@ import Tickets
         #expect(try count("17", store) == 1)
     }
 
-    enum Found: CaseIterable { case nothing, noDatabase, ofAnotherLog, ofThisLogWithMore }
+    enum Found: CaseIterable { case nothing, noDatabase, ofAnotherLog, ofThisLogWithMore, damaged }
 
     @Test("an index that is missing, damaged, or of another history begins anew", arguments: Found.allCases)
     func beginsAnew(found: Found) throws {
@@ -70,10 +70,11 @@ import Tickets
         case .noDatabase: try Data("no database".utf8).write(to: URL(fileURLWithPath: copy.searchIndex))
         case .ofAnotherLog: try copyIndex(of: ["噪声", "噪声"], to: copy)
         case .ofThisLogWithMore: try copyIndex(of: ["报障", "停水", "噪声"], to: copy)
+        case .damaged: try copyIndex(of: ["报障"], to: copy, damage: "UPDATE search_data SET block = x'00' WHERE id = 10")
         }
         let (_, reader) = try Store.open(copy, context: StoreContext(now: Office.start))
-        #expect(try reader.search.backlog() == 3)
-        #expect(try reader.search.advance() == 0)
+        #expect(try reader.search.backlog() == (found == .damaged ? 1 : 3))
+        while try reader.search.advance() > 0 {}
         for (text, count) in [("报障", 1), ("停水", 1), ("噪声", 0)] {
             var filter = TicketFilter()
             filter.text = text
@@ -83,12 +84,37 @@ import Tickets
     }
 
     /// The index of another store, with its write-ahead log.
-    private func copyIndex(of texts: [String], to folder: DataFolder) throws {
+    private func copyIndex(of texts: [String], to folder: DataFolder, damage: String? = nil) throws {
         let store = try store(texts)
+        if let damage { try store.reader.search.executeForTests(damage) }
         for suffix in ["", "-wal"] {
             try FileManager.default.copyItem(
                 atPath: store.folder.searchIndex + suffix, toPath: folder.searchIndex + suffix)
         }
+    }
+
+    @Test("a step that another has overtaken is left out, and the index is where it was")
+    func overtakenStep() throws {
+        let store = try store([])
+        try store.commit([announcement("zj", replica: 14)])
+        let first = try store.reader.search.step()
+        var office = Office("zj", replica: 14, announced: true)
+        try store.commit(
+            office.perform(
+                .open(OpenBody(title: "t", body: "报障", department: "service")), on: nil, as: "service", minute: 1))
+        try store.reader.search.advance()
+        try store.reader.search.take(first)
+        #expect(try store.reader.search.backlog() == 0 && count("报障", store) == 1)
+    }
+
+    @Test("a search finds an index that somebody has taken away, empty, and then again whole")
+    func takenAway() throws {
+        let store = try store(["报障"])
+        #expect(try count("报障", store) == 1)
+        store.reader.search.reset()
+        #expect(try count("报障", store) == 0)
+        while try store.reader.search.advance() > 0 {}
+        #expect(try count("报障", store) == 1)
     }
 
     @Test("a step that was read before the index was emptied is left out")

@@ -12,6 +12,8 @@ actor SearchFollower {
     static let backlogDelayMilliseconds: Int64 = 200
     /// After this many delays in a row less is taken all the same.
     static let postponementsMax = 100
+    /// Between a step that failed and the next.
+    static let retryMilliseconds: Int64 = 10_000
 
     private struct News {
         /// By the clock that never steps.
@@ -24,13 +26,18 @@ actor SearchFollower {
     private let executor = BackgroundExecutor(label: "banjie.search")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private nonisolated let index: SearchIndex
+    /// Not kept open by what only follows.
+    private struct Held: @unchecked Sendable {
+        weak var reader: StoreReader?
+    }
+
+    private nonisolated let held: Held
     private nonisolated let logger: Logger
     private nonisolated let news = Mutex(News())
     private var postponements = 0
 
-    init(_ index: SearchIndex, logger: Logger) {
-        self.index = index
+    init(_ reader: StoreReader, logger: Logger) {
+        held = Held(reader: reader)
         self.logger = logger
     }
 
@@ -50,7 +57,7 @@ actor SearchFollower {
         plan()
     }
 
-    private nonisolated func plan() {
+    private nonisolated func plan(after milliseconds: Int64 = SearchFollower.delayMilliseconds) {
         let isFirst = news.withLock { news in
             defer { news.isPlanned = true }
             return !news.isPlanned
@@ -58,7 +65,7 @@ actor SearchFollower {
         guard isFirst else { return }
         // What is only planned does not keep a stopped node, and its folder, in use.
         Task { [weak self] in
-            try? await Task.sleep(for: .milliseconds(Self.delayMilliseconds))
+            try? await Task.sleep(for: .milliseconds(milliseconds))
             await self?.advance()
         }
     }
@@ -74,23 +81,26 @@ actor SearchFollower {
         news.withLock { $0.isPlanned = false }
         do {
             guard try takeSteps() else { return plan() }
-            while isQuiet, try index.merge() { await Task.yield() }
+            while isQuiet, try held.reader?.search.merge() ?? false { await Task.yield() }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
+            plan(after: Self.retryMilliseconds)
         }
     }
 
     /// - Returns: false if the index is behind by less than a step, and waits for more.
     private func takeSteps() throws -> Bool {
-        while true {
-            let backlog = try index.backlog()
+        // Kept open for a step at a time.
+        while let reader = held.reader {
+            let backlog = try reader.search.backlog()
             guard backlog > 0 else { return true }
             guard backlog >= SearchStep.operationsMax || isQuiet || postponements >= Self.postponementsMax else {
                 postponements += 1
                 return false
             }
             postponements = 0
-            try index.advance()
+            try reader.search.advance()
         }
+        return true
     }
 }

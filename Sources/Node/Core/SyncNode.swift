@@ -55,7 +55,7 @@ package actor SyncNode {
         reader = writer.reader
         identity = writer.reader.identity
         disk = DiskGuard(path: writer.reader.folder.path)
-        search = SearchFollower(writer.reader.search, logger: logger)
+        search = SearchFollower(writer.reader, logger: logger)
         isCaughtUp = writer.reader.identity.parent == nil
         let lost = try writer.noteIncarnation(now: clock.now())
         if lost > 0 {
@@ -86,6 +86,8 @@ package actor SyncNode {
             // What is there can still be read, and built anew.
             logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
         }
+        // Behind a process before this one, or missing.
+        search.follow()
     }
 
     // MARK: Commands

@@ -56,7 +56,7 @@ extension Doctor {
                         "The search index is \(counts.searchBacklog) operations behind"),
                     next: Phrase("稍候；若不减少，运行 banjie rebuild。", "Wait; if it does not shrink, run `banjie rebuild`.")))
         }
-        if let fault = try await services.read({ try reader.search.fault() }) {
+        if let fault = try await StoreAccess().run({ [reader] in try reader.search.fault() }) {
             findings.append(
                 finding(
                     .searchDamaged, Phrase("全文索引已损坏：\(fault)", "The search index is damaged: \(fault)"),
