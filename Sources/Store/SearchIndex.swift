@@ -107,8 +107,16 @@ package final class SearchIndex: Sendable {
 
     /// Reads the operations behind what the index has.
     package func step() throws -> SearchStep {
-        let start = try work { try Self.standing($0) }
-        var step = SearchStep(after: start)
+        try read(SearchStep(after: work { try Self.standing($0) }))
+    }
+
+    /// Reads the operations behind those of a step that may be on its way into the index.
+    package func step(after former: SearchStep) throws -> SearchStep {
+        try read(SearchStep(after: former.end))
+    }
+
+    private func read(_ empty: SearchStep) throws -> SearchStep {
+        var step = empty
         // Only copied within the snapshot, which keeps the write-ahead log from beginning anew.
         for row in try rows(&step) {
             step.end = row.standing

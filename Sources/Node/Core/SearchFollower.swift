@@ -10,6 +10,8 @@ actor SearchFollower {
     static let delayMilliseconds: Int64 = 50
     /// The same while a peer has said that it has more.
     static let backlogDelayMilliseconds: Int64 = 200
+    /// Between two steps while much comes in: even the least of threads slows down the others, by its use of memory.
+    static let busyDelayMilliseconds: Int64 = 500
     /// After this many delays in a row less is taken all the same.
     static let postponementsMax = 100
     /// Between a step that failed and the next.
@@ -34,7 +36,9 @@ actor SearchFollower {
     private nonisolated let held: Held
     private nonisolated let logger: Logger
     private nonisolated let news = Mutex(News())
+    private nonisolated let access = StoreAccess()
     private var postponements = 0
+    private var isAtWork = false
 
     init(_ reader: StoreReader, logger: Logger) {
         held = Held(reader: reader)
@@ -79,8 +83,11 @@ actor SearchFollower {
 
     private func advance() async {
         news.withLock { $0.isPlanned = false }
+        guard !isAtWork else { return plan() }
+        isAtWork = true
+        defer { isAtWork = false }
         do {
-            guard try takeSteps() else { return plan() }
+            if let delay = try await takeSteps() { return plan(after: delay) }
             while isQuiet, try held.reader?.search.merge() ?? false { await Task.yield() }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
@@ -88,19 +95,40 @@ actor SearchFollower {
         }
     }
 
-    /// - Returns: false if the index is behind by less than a step, and waits for more.
-    private func takeSteps() throws -> Bool {
-        // Kept open for a step at a time.
+    /// - Returns: milliseconds until it is to look again; nil if the index has the whole log.
+    private func takeSteps() async throws -> Int64? {
         while let reader = held.reader {
             let backlog = try reader.search.backlog()
-            guard backlog > 0 else { return true }
-            guard backlog >= SearchStep.operationsMax || isQuiet || postponements >= Self.postponementsMax else {
+            guard backlog > 0 else { return nil }
+            guard !isQuiet else {
+                try await takeWhileQuiet()
+                continue
+            }
+            guard backlog >= SearchStep.operationsMax || postponements >= Self.postponementsMax else {
                 postponements += 1
-                return false
+                return Self.delayMilliseconds
             }
             postponements = 0
             try reader.search.advance()
+            return Self.busyDelayMilliseconds
         }
-        return true
+        return nil
+    }
+
+    /// Each step is read while the one before it goes into the index; the store is kept open for a step at a time.
+    private func takeWhileQuiet() async throws {
+        postponements = 0
+        let access = access
+        var former: SearchStep?
+        while let reader = held.reader, isQuiet {
+            guard let current = former else {
+                former = try await access.run { try reader.search.step() }
+                continue
+            }
+            guard !current.isEmpty else { return }
+            async let next = access.run { try reader.search.step(after: current) }
+            try reader.search.take(current)
+            former = try await next
+        }
     }
 }
