@@ -226,11 +226,7 @@ package final class SearchIndex: Sendable {
             return try pool.unsafeRead { try attached($0, body) }
         } catch let error as DatabaseError where [.SQLITE_CANTOPEN, .SQLITE_ERROR].contains(error.resultCode) {
             // It has just begun anew, or somebody has taken it away.
-            try lock.withLock {
-                guard !FileManager.default.fileExists(atPath: path) else { return }
-                try opened?.close()
-                _ = try replace()
-            }
+            try lock.withLock { if !FileManager.default.fileExists(atPath: path) { _ = try replace() } }
             pool.invalidateReadOnlyConnections()
             return try pool.unsafeRead { try attached($0, body) }
         }
