@@ -2,7 +2,7 @@ internal import GRDB
 internal import GRDBSQLite
 internal import Synchronization
 
-/// Has the write-ahead log checkpointed, and keeps its file longer than what is written in it.
+/// Has the write-ahead log written in long pieces and checkpointed, and keeps its file longer than what is written in it.
 ///
 /// A commit that makes the file longer waits for its inode as well: a second write to the disk, and a third of a short
 /// commit's time. Zeros behind the last frame are no frame to SQLite. What goes wrong here is no failure: the log then
@@ -26,14 +26,16 @@ final class LogReserve: Sendable {
 
     private let state = Mutex(State())
     private let frameBytes: Int64
+    private let buffer = LogBuffer()
     let checkpointer: Checkpointer
 
     /// Takes the place of `PRAGMA wal_autocheckpoint`.
-    /// - Parameter db: the writer's connection, in WAL mode. It has to be closed before this goes.
+    /// - Parameter db: the writer's connection, in WAL mode with synchronous FULL. It has to be closed before this goes.
     /// - Parameter path: of the database.
     init(_ db: Database, path: String) throws {
         checkpointer = Checkpointer(path: path)
         frameBytes = Self.frameHeaderBytes + (try Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
+        if let log = Self.log(of: db.sqliteConnection) { buffer.attach(to: log) }
         sqlite3_wal_hook(
             db.sqliteConnection,
             { context, connection, name, pages in
@@ -64,10 +66,8 @@ final class LogReserve: Sendable {
 
     /// - Returns: the file's length then; 0 if it is not known.
     private static func lengthen(_ connection: OpaquePointer?, _ used: Int64) -> Int64 {
-        var log: UnsafeMutablePointer<sqlite3_file>?
-        guard sqlite3_file_control(connection, nil, SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK,
-            let log, let methods = log.pointee.pMethods?.pointee, let size = methods.xFileSize,
-            let write = methods.xWrite
+        guard let log = log(of: connection), let methods = log.pointee.pMethods?.pointee,
+            let size = methods.xFileSize, let write = methods.xWrite
         else { return 0 }
         var end: sqlite3_int64 = 0
         guard size(log, &end) == SQLITE_OK else { return 0 }
@@ -79,5 +79,11 @@ final class LogReserve: Sendable {
             }
         }
         return end
+    }
+
+    private static func log(of connection: OpaquePointer?) -> UnsafeMutablePointer<sqlite3_file>? {
+        var log: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(connection, nil, SQLITE_FCNTL_JOURNAL_POINTER, &log)
+        return code == SQLITE_OK ? log : nil
     }
 }

@@ -19,7 +19,9 @@ extension Merge {
         let id: Int64
         /// Has no row yet.
         var isNew: Bool
-        var ticket: Ticket
+        var ticket: Ticket { didSet { summary = nil } }
+        /// What the ticket's state shows, where a person's command has had it derived.
+        var summary: TicketSummary?
         var digest: SetDigest
         var facts: Int64
         /// What its row in `ticket` says; nil while that has not been read.
@@ -209,6 +211,7 @@ extension Merge {
         guard work.mayShowMore || work.facts == 0 else { return }
         guard !work.ticket.isAllVoid else { return try removeTicketRow(of: work) }
         let row = TicketRow(work.ticket, numbers: work.numbers, catalog: catalog)
+        if isOwn { cache.works.keep(row.summary, of: work) }
         let facts = row.facts
         if facts != work.facts {
             try row.write(work, statements: cache.statements, rollup: &rollup)

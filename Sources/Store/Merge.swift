@@ -101,6 +101,8 @@ struct Merge: ~Copyable {
     /// Entities that it has touched, with repetitions.
     var touched: [Work] = []
     var rollup = RollupDelta()
+    /// It holds this node's own operations: who writes to a ticket is likely to go on with it.
+    var isOwn = false
     /// What is void has to be worked out again.
     var mayVoid = false
     /// Entities on which somebody has asked for an erasure, or agreed to one.
@@ -128,7 +130,9 @@ struct Merge: ~Copyable {
         result.batchCount += 1
         let source: WriterCache.PeerEntry?
         switch batch.source {
-        case .local: source = nil
+        case .local:
+            source = nil
+            isOwn = true
         case .peer(let id, let place):
             guard let peer = cache.peers[id.rawValue] else { throw StoreError.unknownPeer(id) }
             source = peer

@@ -14,7 +14,7 @@ struct TicketRow {
 
     /// - Parameter numbers: labels that operations at hand have given; an empty label leaves the row's as it is.
     init(_ ticket: Ticket, numbers: [Dot: String], catalog: Catalog) {
-        summary = ticket.summary()
+        summary = ticket.summary(bounceLimit: catalog.bounceLimit)
         hasTwins = ticket.hasTwinHistory
         number = summary.opening.flatMap { numbers[$0.dot] } ?? ""
         measures = Contribution.all(of: summary, catalog: catalog)

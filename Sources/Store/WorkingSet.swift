@@ -8,6 +8,8 @@ internal import Tickets
 struct WorkingSet {
     /// Events, which are most of the memory, that entities may have which are as their rows say: about 6 MiB.
     static let writtenEventsMax = 24_000
+    /// Tickets of which it is kept as well what their states show; a derivation costs a short command more than its row.
+    static let summariesMax = 1_024
     /// What an entity takes beside its events, in events.
     private static let entityEvents = 4
 
@@ -30,6 +32,7 @@ struct WorkingSet {
     /// Events that they have together.
     private(set) var dirtyEvents = 0
     private var writtenEvents = 0
+    private var summarised: Deque<Merge.Work> = []
 
     subscript(entity: EntityID) -> Merge.Work? { works[entity] }
 
@@ -55,6 +58,13 @@ struct WorkingSet {
     mutating func addEvent(to work: Merge.Work) {
         work.events += 1
         dirtyEvents += 1
+    }
+
+    /// Until the ticket changes, or others were derived lately.
+    mutating func keep(_ summary: TicketSummary, of work: Merge.Work) {
+        work.summary = summary
+        summarised.append(work)
+        if summarised.count > Self.summariesMax { summarised.popFirst()?.summary = nil }
     }
 
     /// Its row says what it says.

@@ -4,6 +4,8 @@ import Glibc
 struct Change {
     /// A torn write ends at a multiple of it.
     static let sectorBytes = 512
+    /// A file system brings the pages of a file to the disk in any order: of a longer write any of them may be missing.
+    static let pageBytes: Int64 = 4_096
 
     var offset: Int64
     /// Nil for a truncation to `offset`.
@@ -22,13 +24,27 @@ struct Change {
             try write(change.old, at: change.offset, descriptor)
             guard ftruncate(descriptor, off_t(change.sizeBefore)) == 0 else { throw DiskProblem(path, "truncating") }
         }
-        for change in changes {
+        for change in changes.lazy.flatMap(\.pages) {
             switch Int.random(in: 0..<4, using: &generator) {
             case 0: continue
             case 1: try change.tear(descriptor, using: &generator)
             default: try change.make(descriptor)
             }
         }
+    }
+
+    /// A write cut where the file's pages end; `old` and `sizeBefore` are the whole's.
+    private var pages: [Change] {
+        guard let new else { return [self] }
+        var pages: [Change] = []
+        var start = 0
+        while start < new.count {
+            let place = offset + Int64(start)
+            let end = min(new.count, start + Int(Self.pageBytes - place % Self.pageBytes))
+            pages.append(Change(offset: place, new: Array(new[start..<end]), old: [], sizeBefore: sizeBefore))
+            start = end
+        }
+        return pages
     }
 
     private func make(_ descriptor: Int32) throws {

@@ -63,7 +63,7 @@ import Tickets
         try store.writer.executeForTests(
             "CREATE TABLE filler AS SELECT zeroblob(\(Store.checkpointPages * 4_096)) AS octets")
         var turn = 0
-        try await eventually("the log has begun anew") {
+        try await eventually("the log has begun anew", within: 120) {
             turn += 1
             try store.writer.executeForTests("REPLACE INTO meta VALUES ('turn', \(turn))")
             return try Self.salts(store.folder.path) != salts

@@ -123,7 +123,8 @@ package final class Replica {
         let twin = try command.twin.flatMap { try writer.state(of: $0) }
         let context = DecisionContext(
             author: author, replica: identity.replica, nextSequence: lastSequence + 1, now: clock.tick(wall: now),
-            catalog: catalog, operation: { dot in (try? reader.operation(dot)) ?? nil },
+            catalog: catalog, summary: command.ticket.flatMap { writer.summary(of: $0) },
+            operation: { dot in (try? reader.operation(dot)) ?? nil },
             ticket: { id in id == twin?.id ? twin : nil })
         var drafts: [Draft]
         do {
@@ -153,11 +154,9 @@ package final class Replica {
     func sealer() -> PersonalSealer { PersonalSealer(writer: writer, provinceKey: provinceKey, random: random) }
 
     private func seal(_ draft: inout Draft, on ticket: Ticket?, with sealer: inout PersonalSealer) throws {
-        guard draft.kind == Kind.open.operationKind || draft.kind == Kind.setField.operationKind,
-            let body = try? Body(kind: draft.kind, bytes: draft.body)
-        else { return }
-        let sealed = try sealer.seal(body, on: draft.entity, customer: ticket?.customer)
-        if sealed != body { draft.body = sealed.encoded() }
+        guard draft.content.kind == .open || draft.content.kind == .setField else { return }
+        let sealed = try sealer.seal(draft.content, on: draft.entity, customer: ticket?.customer)
+        if sealed != draft.content { draft.replace(by: sealed) }
     }
 
     /// Makes what peers have sent durable, as much of it as one transaction takes; see `ReplicaEffects.batchCount`.

@@ -25,7 +25,7 @@ struct Decision {
         self.context = context
         let own = EntityID(ticketOpenedBy: Dot(context.replica, context.nextSequence))
         self.ticket = ticket ?? Ticket(id: command.ticket ?? own)
-        summary = self.ticket.summary(bounceLimit: context.catalog.bounceLimit)
+        summary = context.summary ?? self.ticket.summary(bounceLimit: context.catalog.bounceLimit)
     }
 
     var author: Author { context.author }
@@ -105,8 +105,7 @@ struct Decision {
         drafts.append(
             Draft(
                 entity: target.id, sequence: context.nextSequence + UInt64(drafts.count),
-                kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: bytes, scope: scope.sorted(),
-                previous: previous, seen: seen))
+                content: body, body: bytes, scope: scope.sorted(), previous: previous, seen: seen))
     }
 
     private mutating func open(_ given: OpenBody) throws(Refusal) {

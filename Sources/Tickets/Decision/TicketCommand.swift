@@ -57,6 +57,8 @@ package struct DecisionContext: Sendable {
     package var nextSequence: UInt64
     package var now: HybridTimestamp
     package var catalog: Catalog
+    /// What `Ticket.summary` gives of the command's ticket by this catalog; nil: to be derived.
+    package var summary: TicketSummary?
     /// Minutes that the site's day is ahead of UTC, for the number's day.
     package var utcOffsetMinutes: Int
     /// The operation of a dot, for values that are to be written back.
@@ -66,7 +68,7 @@ package struct DecisionContext: Sendable {
 
     package init(
         author: Author, replica: ReplicaID, nextSequence: UInt64, now: HybridTimestamp, catalog: Catalog = .standard,
-        utcOffsetMinutes: Int = 480, operation: @escaping @Sendable (Dot) -> Operation?,
+        summary: TicketSummary? = nil, utcOffsetMinutes: Int = 480, operation: @escaping @Sendable (Dot) -> Operation?,
         ticket: @escaping @Sendable (EntityID) -> Ticket?
     ) {
         self.author = author
@@ -74,6 +76,7 @@ package struct DecisionContext: Sendable {
         self.nextSequence = nextSequence
         self.now = now
         self.catalog = catalog
+        self.summary = summary
         self.utcOffsetMinutes = utcOffsetMinutes
         self.operation = operation
         self.ticket = ticket
@@ -84,17 +87,36 @@ package struct DecisionContext: Sendable {
 package struct Draft: Hashable, Sendable {
     package var entity: EntityID
     package var sequence: UInt64
-    package var kind: OperationKind
-    package var isCritical: Bool
-    package var body: [UInt8]
+    package private(set) var content: Body
+    /// `content` as the operation carries it.
+    package private(set) var body: [UInt8]
     package var scope: [SiteCode]
     package var previous: UInt64
     package var seen: VersionVector
+
+    init(
+        entity: EntityID, sequence: UInt64, content: Body, body: [UInt8], scope: [SiteCode], previous: UInt64,
+        seen: VersionVector
+    ) {
+        self.entity = entity
+        self.sequence = sequence
+        self.content = content
+        self.body = body
+        self.scope = scope
+        self.previous = previous
+        self.seen = seen
+    }
+
+    /// Says the same in other words.
+    package mutating func replace(by content: Body) {
+        self.content = content
+        body = content.encoded()
+    }
 
     /// - Parameter time: later for each draft of one decision.
     package func operation(by author: Author, of replica: ReplicaID, at time: HybridTimestamp) -> Operation {
         Operation(
             dot: Dot(replica, sequence), entity: entity, previous: previous, seen: seen, time: time, author: author,
-            scope: scope, kind: kind, isCritical: isCritical, body: body)
+            scope: scope, kind: content.kind.operationKind, isCritical: content.kind.isCritical, body: body)
     }
 }
