@@ -11,7 +11,7 @@ actor SearchFollower {
     /// The same while a peer has said that it has more.
     static let backlogDelayMilliseconds: Int64 = 200
     /// Between two steps while much comes in: even the least of threads slows down the others, by its use of memory.
-    static let busyDelayMilliseconds: Int64 = 500
+    static let busyDelayMilliseconds: Int64 = 1_500
     /// After this many delays in a row less is taken all the same.
     static let postponementsMax = 100
     /// Between a step that failed and the next.
