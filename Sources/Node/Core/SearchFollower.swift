@@ -11,7 +11,7 @@ actor SearchFollower {
     /// The same while a peer has said that it has more.
     static let backlogDelayMilliseconds: Int64 = 200
     /// Between two steps while much comes in: even the least of threads slows down the others, by its use of memory.
-    static let busyDelayMilliseconds: Int64 = 1_500
+    static let busyDelayMilliseconds: Int64 = 1_000
     /// After this many delays in a row less is taken all the same.
     static let postponementsMax = 100
     /// Between a step that failed and the next.
@@ -38,6 +38,8 @@ actor SearchFollower {
     private nonisolated let news = Mutex(News())
     private nonisolated let access = StoreAccess()
     private var postponements = 0
+    /// When the last step was taken while much came in, by the clock that never steps.
+    private var lastBusyStep = Int64.min / 2
     private var isAtWork = false
 
     init(_ reader: StoreReader, logger: Logger) {
@@ -104,13 +106,15 @@ actor SearchFollower {
                 try await takeWhileQuiet()
                 continue
             }
-            guard backlog >= SearchStep.operationsMax || postponements >= Self.postponementsMax else {
-                postponements += 1
+            let isLong = backlog >= SearchStep.operationsMax || postponements >= Self.postponementsMax
+            guard isLong, NodeClock.monotonic() - lastBusyStep >= Self.busyDelayMilliseconds else {
+                if !isLong { postponements += 1 }
+                // Not later: what comes may have ended.
                 return Self.delayMilliseconds
             }
             postponements = 0
             try reader.search.advance()
-            return Self.busyDelayMilliseconds
+            lastBusyStep = NodeClock.monotonic()
         }
         return nil
     }
