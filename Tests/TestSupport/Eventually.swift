@@ -1,7 +1,7 @@
 /// Waits for what other tasks bring about, by polling; ends as soon as it holds.
 /// - Throws: `Timeout` if it does not come about.
 public func eventually(
-    _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
+    _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(seconds)
