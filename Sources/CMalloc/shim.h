@@ -3,4 +3,4 @@
 #include <stddef.h>
 int mallopt(int parameter, int value);
 int malloc_trim(size_t pad);
-enum { MALLOC_ARENA_MAX = -8 };
+enum { MALLOC_TRIM_THRESHOLD = -1, MALLOC_TOP_PAD = -2, MALLOC_MMAP_THRESHOLD = -3, MALLOC_ARENA_MAX = -8 };

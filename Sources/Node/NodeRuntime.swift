@@ -38,6 +38,13 @@ extension SyncNode {
 package final class NodeRuntime: Service, RuntimeControl {
     /// With two, the writer waits for the threads that read, index and free beside it: a seventh of its time.
     static let memoryArenasMax: Int32 = 4
+    /// Blocks of this size have pages of their own, which go back to the system at once: batches come in such blocks, and
+    /// what they leave would lie between what stays.
+    static let memoryBlockBytesMin: Int32 = 256 * 1024
+    /// Free memory that an arena keeps at its end.
+    static let memorySpareBytesMax: Int32 = 64 * 1024
+    /// What an arena takes beyond what it needs.
+    private static let memoryPaddingBytes: Int32 = 16 * 1024
 
     package let node: SyncNode
     package let folder: DataFolder
@@ -67,6 +74,9 @@ package final class NodeRuntime: Service, RuntimeControl {
         // Batches are made on one thread and freed on another: with an arena for each thread, glibc keeps several times
         // what is in use.
         _ = mallopt(Int32(MALLOC_ARENA_MAX), Self.memoryArenasMax)
+        _ = mallopt(Int32(MALLOC_MMAP_THRESHOLD), Self.memoryBlockBytesMin)
+        _ = mallopt(Int32(MALLOC_TRIM_THRESHOLD), Self.memorySpareBytesMax)
+        _ = mallopt(Int32(MALLOC_TOP_PAD), Self.memoryPaddingBytes)
         self.folder = folder
         configuration = try NodeConfiguration(folder: folder)
         var logger = logger

@@ -14,14 +14,25 @@ enum ProjectionExtent {
 
 // The projection: entities are decoded when first touched, folded in memory, and written in full.
 extension Merge {
+    /// What an entity's state shows. Apart from the entity: few have one, and it is larger than all else.
+    final class Kept {
+        let summary: TicketSummary
+        weak var work: Work?
+
+        init(_ summary: TicketSummary, of work: Work) {
+            self.summary = summary
+            self.work = work
+        }
+    }
+
     /// One entity, while its transaction runs and afterwards for as long as the cache keeps it.
     final class Work {
         let id: Int64
         /// Has no row yet.
         var isNew: Bool
-        var ticket: Ticket { didSet { summary = nil } }
+        var ticket: Ticket { didSet { kept = nil } }
         /// What the ticket's state shows, where a person's command has had it derived.
-        var summary: TicketSummary?
+        var kept: Kept?
         var digest: SetDigest
         var facts: Int64
         /// What its row in `ticket` says; nil while that has not been read.

@@ -50,6 +50,8 @@ private struct SearchStanding: Hashable, Sendable {
 /// it has, and begins anew. So it does where a step meets damage. Opened when it is first used. May be used from any
 /// thread; calls that write wait for one another and for the disk. Source: Protocols/operations.md §6.
 package final class SearchIndex: Sendable {
+    /// Rows of the log that are in memory at once.
+    private static let rowsMax = 500
     /// Pages that one call of `merge` writes, about.
     private static let mergePages = 256
     /// Page cache, KiB.
@@ -117,13 +119,19 @@ package final class SearchIndex: Sendable {
 
     private func read(_ empty: SearchStep) throws -> SearchStep {
         var step = empty
-        // Only copied within the snapshot, which keeps the write-ahead log from beginning anew.
-        for row in try rows(&step) {
-            step.end = row.standing
-            guard let body = try? Body(kind: row.kind, bytes: row.body) else { continue }
-            let start = step.bytes.count
-            for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
-            if step.bytes.count > start { step.texts.append((row.standing.arrival, step.bytes.count)) }
+        var isFirst = true
+        // Some at a time: each only copied within its snapshot, which keeps the write-ahead log from beginning anew.
+        for _ in 0..<SearchStep.operationsMax / Self.rowsMax {
+            let rows = try rows(&step, mayBeginAnew: isFirst)
+            isFirst = false
+            for row in rows {
+                step.end = row.standing
+                guard let body = try? Body(kind: row.kind, bytes: row.body) else { continue }
+                let start = step.bytes.count
+                for text in SearchText.texts(of: body) { SearchText.space(text, into: &step.bytes) }
+                if step.bytes.count > start { step.texts.append((row.standing.arrival, step.bytes.count)) }
+            }
+            if rows.count < Self.rowsMax { break }
         }
         return step
     }
@@ -134,16 +142,23 @@ package final class SearchIndex: Sendable {
         let body: [UInt8]
     }
 
-    /// Those behind a step's start, which becomes the log's where the log does not have it.
-    private func rows(_ step: inout SearchStep) throws -> [LogRow] {
+    /// Those behind a step's end.
+    /// - Parameter mayBeginAnew: a step that stands on what the log does not have becomes one from its beginning; without,
+    ///   it has no more rows.
+    private func rows(_ step: inout SearchStep, mayBeginAnew: Bool) throws -> [LogRow] {
         try pool.unsafeRead { db in
             try db.transacting(.deferred) {
-                if try !Self.holds(step.start, db) { step = SearchStep(after: SearchStanding()) }
+                if try !Self.holds(step.end, db) {
+                    guard mayBeginAnew else { return [] }
+                    step = SearchStep(after: SearchStanding())
+                }
                 let rows = try BoundStatement(
-                    db, "SELECT arrival, kind, body, hash FROM operation WHERE arrival > ?1 ORDER BY arrival LIMIT ?2")
-                rows.bind(1, step.start.arrival)
-                rows.bind(2, SearchStep.operationsMax)
+                    db, "SELECT arrival, kind, body, hash FROM operation WHERE arrival > ?1 ORDER BY arrival LIMIT ?2",
+                    isHeld: true)
+                rows.bind(1, step.end.arrival)
+                rows.bind(2, Self.rowsMax)
                 var found: [LogRow] = []
+                found.reserveCapacity(Self.rowsMax)
                 while try rows.step() {
                     found.append(
                         LogRow(

@@ -162,7 +162,7 @@ package final class StoreWriter {
     }
 
     /// What `Ticket.summary` gives of that state by this writer's catalog; nil where it has to be derived.
-    package func summary(of id: EntityID) -> TicketSummary? { cache?.works[id]?.summary }
+    package func summary(of id: EntityID) -> TicketSummary? { cache?.works[id]?.kept?.summary }
 
     /// Moves everything from the WAL into the database file and empties the WAL.
     package func checkpoint() throws {

@@ -6,8 +6,8 @@ internal import Tickets
 /// those that were written last. A ticket comes up again and again while it is worked on: with these it is neither
 /// looked up nor decoded then, and while a backlog comes in it is written once and not with every operation.
 struct WorkingSet {
-    /// Events, which are most of the memory, that entities may have which are as their rows say: about 6 MiB.
-    static let writtenEventsMax = 24_000
+    /// Events, which are most of the memory, that entities may have which are as their rows say: about 2 MiB.
+    static let writtenEventsMax = 12_000
     /// Tickets of which it is kept as well what their states show; a derivation costs a short command more than its row.
     static let summariesMax = 1_024
     /// What an entity takes beside its events, in events.
@@ -32,7 +32,7 @@ struct WorkingSet {
     /// Events that they have together.
     private(set) var dirtyEvents = 0
     private var writtenEvents = 0
-    private var summarised: Deque<Merge.Work> = []
+    private var summarised: Deque<Merge.Kept> = []
 
     subscript(entity: EntityID) -> Merge.Work? { works[entity] }
 
@@ -62,9 +62,13 @@ struct WorkingSet {
 
     /// Until the ticket changes, or others were derived lately.
     mutating func keep(_ summary: TicketSummary, of work: Merge.Work) {
-        work.summary = summary
-        summarised.append(work)
-        if summarised.count > Self.summariesMax { summarised.popFirst()?.summary = nil }
+        let kept = Merge.Kept(summary, of: work)
+        work.kept = kept
+        summarised.append(kept)
+        guard summarised.count > Self.summariesMax, let former = summarised.popFirst(), let holder = former.work,
+            holder.kept === former
+        else { return }
+        holder.kept = nil
     }
 
     /// Its row says what it says.

@@ -37,51 +37,110 @@ struct Reference: Hashable {
     static let none = Reference(replica: 0, sequence: 0)
 
     var replica: UInt32
-    var sequence: UInt64
+    // In halves: whole, it would take a quarter more.
+    private let high: UInt32
+    private let low: UInt32
+
+    var sequence: UInt64 { UInt64(high) << 32 | UInt64(low) }
+
+    init(replica: UInt32, sequence: UInt64) {
+        self.replica = replica
+        high = UInt32(sequence >> 32)
+        low = UInt32(truncatingIfNeeded: sequence)
+    }
 }
 
-/// One operation in a ticket's state: fixed size, no references to the heap. Indices point into the tables of the
-/// ticket; an index of 0 in `text`, `site` and `department` stands for none, n for entry n − 1.
+/// One operation in a ticket's state: fixed size, no references to the heap, small, since a node holds a hundred thousand
+/// of them while a backlog comes in. Indices point into the tables of the ticket; an index of 0 in `detail`, `text`,
+/// `site` and `department` stands for none, n for entry n − 1.
 struct Event: Hashable {
-    var replica: UInt32
-    var author: UInt32
-    var kind: UInt16
-    var field: UInt16 = 0
-    var variant: UInt8 = 0
-    var isOpaque = false
-    var isCritical = false
-    var isImported = false
-    /// Written beyond the last operation that counts of a replica that was revoked: it is kept, and nothing follows
-    /// from it.
-    var isVoid = false
-    /// End of this event's slice of the ticket's `seenEntries`; it begins where the event before ends.
-    var seenEnd: UInt32 = 0
     var sequence: UInt64
     var previous: UInt64
     var time: UInt64
-    /// UTC milliseconds; 0 unless imported.
-    var occurred: Int64 = 0
-    var row: UInt64 = 0
+    var replica: UInt32
+    var author: UInt32 = 0
+    /// End of this event's slice of the ticket's `seenEntries`; it begins where the event before ends.
+    var seenEnd: UInt32 = 0
+    /// What only some operations say.
+    var detail: UInt32 = 0
     var first = Reference.none
-    var second = Reference.none
-    var number: Int64 = 0
-    var secondNumber: Int64 = 0
     var text: UInt32 = 0
     var site: UInt32 = 0
     var department: UInt32 = 0
-    var entityType: UInt8 = 0
-    var entityHigh: UInt64 = 0
-    var entityLow: UInt64 = 0
-    var fields: UInt64 = 0
+    var kind: UInt16 = 0
+    var field: UInt16 = 0
+    var variant: UInt8 = 0
+    private var flags = Flags()
 
-    /// UTC milliseconds at which it happened.
-    var instant: Int64 { isImported ? occurred : Int64(time >> 16) }
+    private struct Flags: OptionSet, Hashable {
+        let rawValue: UInt8
+
+        static let opaque = Flags(rawValue: 1 << 0)
+        static let critical = Flags(rawValue: 1 << 1)
+        static let imported = Flags(rawValue: 1 << 2)
+        static let void = Flags(rawValue: 1 << 3)
+    }
+
+    init(replica: UInt32, sequence: UInt64, previous: UInt64, time: UInt64) {
+        self.replica = replica
+        self.sequence = sequence
+        self.previous = previous
+        self.time = time
+    }
+
+    var isOpaque: Bool {
+        get { flags.contains(.opaque) }
+        set { set(.opaque, newValue) }
+    }
+
+    var isCritical: Bool {
+        get { flags.contains(.critical) }
+        set { set(.critical, newValue) }
+    }
+
+    /// It happened when its detail says.
+    var isImported: Bool {
+        get { flags.contains(.imported) }
+        set { set(.imported, newValue) }
+    }
+
+    /// Written beyond the last operation that counts of a replica that was revoked: it is kept, and nothing follows
+    /// from it.
+    var isVoid: Bool {
+        get { flags.contains(.void) }
+        set { set(.void, newValue) }
+    }
+
+    private mutating func set(_ flag: Flags, _ isSet: Bool) {
+        if isSet { flags.insert(flag) } else { flags.remove(flag) }
+    }
 
     /// Nil for a kind that this version cannot read.
     var known: Kind? { isOpaque ? nil : Kind(rawValue: kind) }
 
     /// While it counts, nobody edits the ticket here: it is critical, and nobody here can read it.
     var freezesTicket: Bool { isCritical && !isVoid && known == nil }
+}
+
+/// What one operation in five says beside what every event has.
+struct EventDetail: Hashable {
+    static let none = EventDetail()
+
+    /// UTC milliseconds; 0 unless imported.
+    var occurred: Int64 = 0
+    var row: UInt64 = 0
+    var number: Int64 = 0
+    var secondNumber: Int64 = 0
+    var entityHigh: UInt64 = 0
+    var entityLow: UInt64 = 0
+    var fields: UInt64 = 0
+    var second = Reference.none
+    var entityType: UInt8 = 0
+
+    /// Nil if it names none.
+    var entity: EntityID? {
+        EntityType(rawValue: entityType).map { EntityID(type: $0, high: entityHigh, low: entityLow) }
+    }
 }
 
 /// An author by indices into the ticket's table of texts.

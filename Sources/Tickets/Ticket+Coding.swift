@@ -100,8 +100,9 @@ extension Ticket {
 
     private func write(_ index: Int, firsts: [Int], lastTime: inout UInt64, into writer: inout StateWriter) {
         let event = events[index]
+        let detail = detail(of: event)
         let expected = index > firsts[Int(event.replica)] ? events[index - 1].sequence : 0
-        let mask = Self.mask(of: event) | (event.previous == expected ? 0 : Part.previousIsOther)
+        let mask = Self.mask(of: event, detail) | (event.previous == expected ? 0 : Part.previousIsOther)
         writer.varint(mask)
         writer.varint(UInt64(event.author))
         writer.varint(UInt64(event.kind))
@@ -109,29 +110,29 @@ extension Ticket {
         writer.varint(event.time & 0xFFFF)
         lastTime = event.time
         if mask & Part.previousIsOther != 0 { writer.varint(event.previous) }
-        if mask & Part.imported != 0 { writer.varint(UInt64(bitPattern: event.occurred)) }
+        if mask & Part.imported != 0 { writer.varint(UInt64(bitPattern: detail.occurred)) }
         if mask & Part.first != 0 { write(event.first, firsts, into: &writer) }
         if mask & Part.text != 0 { writer.varint(UInt64(event.text)) }
         if mask & Part.variant != 0 { writer.byte(event.variant) }
         if mask & Part.site != 0 { writer.varint(UInt64(event.site)) }
         if mask & Part.department != 0 { writer.varint(UInt64(event.department)) }
         if mask & Part.field != 0 { writer.varint(UInt64(event.field)) }
-        if mask & Part.number != 0 { writer.signedVarint(event.number) }
+        if mask & Part.number != 0 { writer.signedVarint(detail.number) }
         if mask & Part.entity != 0 {
-            writer.byte(event.entityType)
-            writer.integer(event.entityHigh)
-            writer.integer(event.entityLow)
+            writer.byte(detail.entityType)
+            writer.integer(detail.entityHigh)
+            writer.integer(detail.entityLow)
         }
-        if mask & Part.row != 0 { writer.integer(event.row) }
-        if mask & Part.second != 0 { write(event.second, firsts, into: &writer) }
-        if mask & Part.secondNumber != 0 { writer.signedVarint(event.secondNumber) }
-        if mask & Part.fields != 0 { writer.varint(event.fields) }
+        if mask & Part.row != 0 { writer.integer(detail.row) }
+        if mask & Part.second != 0 { write(detail.second, firsts, into: &writer) }
+        if mask & Part.secondNumber != 0 { writer.signedVarint(detail.secondNumber) }
+        if mask & Part.fields != 0 { writer.varint(detail.fields) }
         let range = seenRange(index)
         writer.varint(range.count)
         for entry in seenEntries[range] { write(entry, firsts, into: &writer) }
     }
 
-    private static func mask(of event: Event) -> UInt64 {
+    private static func mask(of event: Event, _ detail: EventDetail) -> UInt64 {
         var mask: UInt64 = 0
         if event.isOpaque { mask |= Part.opaque }
         if event.isCritical { mask |= Part.critical }
@@ -142,12 +143,12 @@ extension Ticket {
         if event.site != 0 { mask |= Part.site }
         if event.department != 0 { mask |= Part.department }
         if event.field != 0 { mask |= Part.field }
-        if event.number != 0 { mask |= Part.number }
-        if event.entityType != 0 { mask |= Part.entity }
-        if event.row != 0 { mask |= Part.row }
-        if event.second.sequence != 0 { mask |= Part.second }
-        if event.secondNumber != 0 { mask |= Part.secondNumber }
-        if event.fields != 0 { mask |= Part.fields }
+        if detail.number != 0 { mask |= Part.number }
+        if detail.entityType != 0 { mask |= Part.entity }
+        if detail.row != 0 { mask |= Part.row }
+        if detail.second.sequence != 0 { mask |= Part.second }
+        if detail.secondNumber != 0 { mask |= Part.secondNumber }
+        if detail.fields != 0 { mask |= Part.fields }
         if event.isVoid { mask |= Part.void }
         return mask
     }
@@ -203,8 +204,7 @@ extension Ticket {
                 let (sequence, overflows) = last.addingReportingOverflow(reader.varint())
                 guard !overflows, sequence > last else { throw .invalid(field: "sequence") }
                 events.append(
-                    Event(
-                        replica: UInt32(replica), author: 0, kind: 0, sequence: sequence, previous: last, time: 0))
+                    Event(replica: UInt32(replica), sequence: sequence, previous: last, time: 0))
                 last = sequence
             }
         }
@@ -250,6 +250,7 @@ extension Ticket {
         _ index: Int, _ firsts: [Int], _ lastTime: inout Int64, _ reader: inout StateReader
     ) throws(DecodingFailure) {
         var event = events[index]
+        var detail = EventDetail()
         let mask = reader.varint()
         guard mask <= Part.all else { throw .invalid(field: "event") }
         event.author = reader.index(below: authors.count)
@@ -268,7 +269,7 @@ extension Ticket {
         if event.isImported {
             let occurred = reader.varint()
             guard occurred < 1 << 48 else { throw .invalid(field: "occurred") }
-            event.occurred = Int64(occurred)
+            detail.occurred = Int64(occurred)
         }
         if mask & Part.first != 0 { event.first = reference(&reader, firsts) }
         if mask & Part.text != 0 { event.text = reader.index(below: texts.count + 1) }
@@ -279,17 +280,17 @@ extension Ticket {
             guard let field = UInt16(exactly: reader.varint()) else { throw .invalid(field: "field") }
             event.field = field
         }
-        if mask & Part.number != 0 { event.number = reader.signedVarint() }
+        if mask & Part.number != 0 { detail.number = reader.signedVarint() }
         if mask & Part.entity != 0 {
-            event.entityType = reader.byte()
-            guard EntityType(rawValue: event.entityType) != nil else { throw .invalid(field: "entity") }
-            event.entityHigh = reader.integer()
-            event.entityLow = reader.integer()
+            detail.entityType = reader.byte()
+            guard EntityType(rawValue: detail.entityType) != nil else { throw .invalid(field: "entity") }
+            detail.entityHigh = reader.integer()
+            detail.entityLow = reader.integer()
         }
-        if mask & Part.row != 0 { event.row = reader.integer() }
-        if mask & Part.second != 0 { event.second = reference(&reader, firsts) }
-        if mask & Part.secondNumber != 0 { event.secondNumber = reader.signedVarint() }
-        if mask & Part.fields != 0 { event.fields = reader.varint() }
+        if mask & Part.row != 0 { detail.row = reader.integer() }
+        if mask & Part.second != 0 { detail.second = reference(&reader, firsts) }
+        if mask & Part.secondNumber != 0 { detail.secondNumber = reader.signedVarint() }
+        if mask & Part.fields != 0 { detail.fields = reader.varint() }
         let seenCount = reader.count()
         for _ in 0..<seenCount {
             let entry = reference(&reader, firsts)
@@ -298,6 +299,10 @@ extension Ticket {
         }
         try reader.check("event")
         event.seenEnd = UInt32(seenEntries.count)
+        if detail != .none {
+            details.append(detail)
+            event.detail = UInt32(details.count)
+        }
         events[index] = event
     }
 

@@ -19,40 +19,43 @@ extension Ticket {
     mutating func insert(_ header: EventHeader, _ draft: EventDraft) {
         prepareTables(header, draft)
         var event = Event(
-            replica: replicaIndex(header.dot.replica), author: authorIndex(header.author), kind: header.kind,
-            sequence: header.dot.sequence, previous: header.previous, time: header.time.rawValue)
+            replica: replicaIndex(header.dot.replica), sequence: header.dot.sequence, previous: header.previous,
+            time: header.time.rawValue)
+        var detail = EventDetail()
+        event.author = authorIndex(header.author)
+        event.kind = header.kind
         event.isCritical = header.isCritical
         event.isVoid = header.isVoid
         event.isOpaque = draft.isOpaque
         event.field = draft.field
         event.variant = draft.variant
-        event.fields = draft.fields
+        detail.fields = draft.fields
         if let occurred = draft.occurred {
             event.isImported = true
-            event.occurred = occurred
+            detail.occurred = occurred
         }
-        event.row = draft.row
+        detail.row = draft.row
         if let dot = draft.first { event.first = Reference(replica: replicaIndex(dot.replica), sequence: dot.sequence) }
         if let dot = draft.second {
-            event.second = Reference(replica: replicaIndex(dot.replica), sequence: dot.sequence)
+            detail.second = Reference(replica: replicaIndex(dot.replica), sequence: dot.sequence)
         }
-        event.number = draft.number ?? 0
-        event.secondNumber = draft.secondNumber ?? 0
+        detail.number = draft.number ?? 0
+        detail.secondNumber = draft.secondNumber ?? 0
         if let text = draft.text { event.text = textIndex(text) + 1 }
         if let site = draft.site { event.site = textIndex(site.rawValue) + 1 }
         if let department = draft.department, !department.isEmpty { event.department = textIndex(department) + 1 }
         if let entity = draft.entity {
-            event.entityType = entity.type.rawValue
-            event.entityHigh = entity.high
-            event.entityLow = entity.low
+            detail.entityType = entity.type.rawValue
+            detail.entityHigh = entity.high
+            detail.entityLow = entity.low
         }
-        place(event, seen: header.seen)
+        place(event, detail, seen: header.seen)
         for site in header.scope { letIn(site.rawValue) }
         letInText(authors[Int(event.author)].site)
         if event.known == .transfer, let site = draft.site { letIn(site.rawValue) }
     }
 
-    private mutating func place(_ event: Event, seen: [Dot]) {
+    private mutating func place(_ event: Event, _ detail: EventDetail, seen: [Dot]) {
         let index = insertionIndex(of: Reference(replica: event.replica, sequence: event.sequence))
         let start = index == 0 ? 0 : Int(events[index - 1].seenEnd)
         Self.makeRoom(in: &seenEntries, for: seen.count)
@@ -64,8 +67,18 @@ extension Ticket {
         }
         var placed = event
         placed.seenEnd = UInt32(start + seen.count)
+        let hasDetail = detail != .none
+        if hasDetail {
+            let place = events[..<index].last { $0.detail != 0 }?.detail ?? 0
+            Self.makeRoom(in: &details, for: 1)
+            details.insert(detail, at: Int(place))
+            placed.detail = place + 1
+        }
         events.insert(placed, at: index)
-        for later in events.indices[(index + 1)...] { events[later].seenEnd += UInt32(seen.count) }
+        for later in events.indices[(index + 1)...] {
+            events[later].seenEnd += UInt32(seen.count)
+            if hasDetail, events[later].detail != 0 { events[later].detail += 1 }
+        }
     }
 
     private func reference(_ dot: Dot) -> Reference {
@@ -108,9 +121,9 @@ extension Ticket {
             if events[event].first.sequence != 0, events[event].first.replica >= moved {
                 events[event].first.replica += 1
             }
-            if events[event].second.sequence != 0, events[event].second.replica >= moved {
-                events[event].second.replica += 1
-            }
+        }
+        for detail in details.indices where details[detail].second.sequence != 0 {
+            if details[detail].second.replica >= moved { details[detail].second.replica += 1 }
         }
         for entry in seenEntries.indices where seenEntries[entry].replica >= moved { seenEntries[entry].replica += 1 }
     }
@@ -207,6 +220,7 @@ extension Ticket {
     /// An event with its names written out; the sites it let in are merged apart.
     func expanded(_ index: Int) -> (EventHeader, EventDraft) {
         let event = events[index]
+        let detail = detail(of: event)
         let header = EventHeader(
             dot: dot(at: index), previous: event.previous, seen: seenEntries[seenRange(index)].compactMap(dot),
             time: HybridTimestamp(rawValue: event.time), author: author(at: event.author), scope: [],
@@ -215,19 +229,17 @@ extension Ticket {
         draft.isOpaque = event.isOpaque
         draft.field = event.field
         draft.variant = event.variant
-        draft.fields = event.fields
+        draft.fields = detail.fields
         draft.first = dot(event.first)
-        draft.second = dot(event.second)
-        draft.number = event.number
-        draft.secondNumber = event.secondNumber
+        draft.second = dot(detail.second)
+        draft.number = detail.number
+        draft.secondNumber = detail.secondNumber
         draft.text = text(event.text)
         draft.site = site(event.site)
         draft.department = text(event.department)
-        draft.entity = EntityType(rawValue: event.entityType).map {
-            EntityID(type: $0, high: event.entityHigh, low: event.entityLow)
-        }
-        draft.occurred = event.isImported ? event.occurred : nil
-        draft.row = event.row
+        draft.entity = detail.entity
+        draft.occurred = event.isImported ? detail.occurred : nil
+        draft.row = detail.row
         return (header, draft)
     }
 }

@@ -21,6 +21,8 @@ package struct Ticket: Hashable, Sendable {
     var siteTexts: [UInt32] = []
     /// Ascending by dot.
     var events: [Event] = []
+    /// Of those events that have one, in their order.
+    var details: [EventDetail] = []
     /// The `seen` of all events, one after the other.
     var seenEntries: [Reference] = []
 
@@ -79,7 +81,7 @@ package struct Ticket: Hashable, Sendable {
     /// Whether an operation of this row of an import is here and counts. O(operations).
     /// - Parameter row: as in `Occurrence`, not 0.
     package func containsImported(row: UInt64) -> Bool {
-        events.contains { $0.row == row && !$0.isVoid }
+        events.contains { $0.detail != 0 && !$0.isVoid && detail(of: $0).row == row }
     }
 
     /// Sites that take part: every operation's scope and author's site, and the targets of transfers. Only grows.
@@ -141,8 +143,7 @@ package struct Ticket: Hashable, Sendable {
     /// The customer that it was opened for; of several openings the lowest dot's. Nil if it names none.
     package var customer: EntityID? {
         for event in events where event.known == .open {
-            guard let type = EntityType(rawValue: event.entityType), type == .customer else { continue }
-            return EntityID(type: type, high: event.entityHigh, low: event.entityLow)
+            if let entity = detail(of: event).entity, entity.type == .customer { return entity }
         }
         return nil
     }
@@ -162,6 +163,15 @@ package struct Ticket: Hashable, Sendable {
 extension Ticket {
     func dot(at index: Int) -> Dot {
         Dot(replicas[Int(events[index].replica)], events[index].sequence)
+    }
+
+    func detail(of event: Event) -> EventDetail {
+        event.detail == 0 ? .none : details[Int(event.detail) - 1]
+    }
+
+    /// UTC milliseconds at which an event happened.
+    func instant(of event: Event) -> Int64 {
+        event.isImported ? detail(of: event).occurred : Int64(event.time >> 16)
     }
 
     func dot(_ reference: Reference) -> Dot? {

@@ -53,6 +53,25 @@ import Tickets
         #expect(try count("17", store) == 1)
     }
 
+    @Test("one step takes more of the log than it holds in memory at once, to the last operation")
+    func longStep() throws {
+        let store = try TestStore("zj", replica: 13)
+        try store.commit([announcement("zj", replica: 13)])
+        var office = Office("zj", replica: 13, announced: true)
+        var operations: [Replication.Operation] = []
+        for number in 1...1_300 {
+            operations += try office.perform(
+                .open(OpenBody(title: "t", body: "报障 \(number) 号", department: "service")), on: nil, as: "service",
+                minute: Int64(number))
+        }
+        try store.commit(operations)
+        let index = store.reader.search
+        try index.take(index.step())
+        #expect(try index.backlog() == 0)
+        for number in [1, 500, 501, 1_000, 1_001, 1_300] { #expect(try count("\(number)", store) == 1) }
+        #expect(try index.step().isEmpty)
+    }
+
     enum Found: CaseIterable { case nothing, noDatabase, ofAnotherLog, ofThisLogWithMore, damaged }
 
     @Test("an index that is missing, damaged, or of another history begins anew", arguments: Found.allCases)

@@ -59,13 +59,12 @@ extension CustodyTree {
 
     private func opening(_ root: Int) -> TicketSummary.Opening {
         let event = facts.ticket.events[root]
-        let at = event.instant
+        let detail = facts.ticket.detail(of: event)
+        let at = facts.instant(root)
         return TicketSummary.Opening(
             dot: facts.dot(root), at: at, site: site(0), department: department(0), author: facts.authorName(root),
-            customer: EntityType(rawValue: event.entityType).map {
-                EntityID(type: $0, high: event.entityHigh, low: event.entityLow)
-            },
-            firstContact: facts.clamped(event.secondNumber).map { min($0, at) } ?? at, isImported: event.isImported)
+            customer: detail.entity,
+            firstContact: facts.clamped(detail.secondNumber).map { min($0, at) } ?? at, isImported: event.isImported)
     }
 
     private func custodies(_ cycle: Int) -> [Custody] {

@@ -137,7 +137,7 @@ final class CustodyTree {
     private func settlement(of parent: Int, among children: [Int]) -> (event: Int, winner: Int)? {
         var best: (event: Int, winner: Int)?
         for index in facts.settlements where target(of: index) == nodes[parent].event {
-            let chosen = facts.event(facts.ticket.events[index].second)
+            let chosen = facts.event(facts.ticket.detail(of: facts.ticket.events[index]).second)
             guard let winner = children.first(where: { nodes[$0].event == chosen }) else { continue }
             if let present = best, facts.author(index).level <= facts.author(present.event).level { continue }
             best = (index, winner)

@@ -27,17 +27,18 @@ extension Derivation {
         let displayed = surviving.dropFirst().reduce(surviving[0]) { isEarlier($0, $1) ? $1 : $0 }
         let field = Field(rawValue: writes[writes.startIndex].field)
         let event = ticket.events[displayed]
+        let number = ticket.detail(of: event).number
         var state = TicketSummary.FieldState(
-            field: field, displayed: dot(displayed), at: event.instant, text: nil, number: nil,
+            field: field, displayed: dot(displayed), at: instant(displayed), text: nil, number: nil,
             writes: surviving.map(dot))
         if event.known == .open {
             if field == .category { state.text = ticket.text(event.text) }
             if field == .urgency { state.number = Int64(event.variant) }
-            if field == .promisedTime { state.number = clamped(event.number) }
+            if field == .promisedTime { state.number = clamped(number) }
         } else {
             switch field.shape {
             case .code: state.text = ticket.text(event.text)
-            case .number: state.number = field == .urgency ? event.number : clamped(event.number)
+            case .number: state.number = field == .urgency ? number : clamped(number)
             case .text: break
             }
         }
@@ -76,8 +77,7 @@ extension Derivation {
                     name: ticket.text(event.text) ?? "", site: ticket.site(event.site))
                 if !summary.watchers.contains(watcher) { summary.watchers.append(watcher) }
             case .joinTwins:
-                guard let type = EntityType(rawValue: event.entityType) else { continue }
-                let twin = EntityID(type: type, high: event.entityHigh, low: event.entityLow)
+                guard let twin = ticket.detail(of: event).entity else { continue }
                 if twin != ticket.id, !summary.twins.contains(twin) { summary.twins.append(twin) }
             case .open, .setField, .transfer, .delivered, .accept, .reply, .feedback, .close, .reopen, .chase,
                 .acknowledgeChase, .answerChase, .note, .settle, .separateTwins, .untag, .announce, .catalogDocument,
@@ -100,11 +100,11 @@ extension Derivation {
 
     private func isRemoved(_ index: Int) -> Bool {
         let added = ticket.events[index]
+        let entity = ticket.detail(of: added).entity
         return memberships.contains { other in
             let removal = ticket.events[other]
             guard !isAddition(removal), removal.text == added.text, removal.site == added.site,
-                removal.entityHigh == added.entityHigh, removal.entityLow == added.entityLow,
-                removal.entityType == added.entityType
+                ticket.detail(of: removal).entity == entity
             else { return false }
             let isOfSameSet =
                 switch added.known {
@@ -120,12 +120,9 @@ extension Derivation {
     func chaseStates(_ tree: CustodyTree, _ summary: TicketSummary) -> [ChaseState] {
         var groups: [(key: ChaseKey, events: [Int])] = []
         for index in chases {
-            let event = ticket.events[index]
-            let customer =
-                EntityType(rawValue: event.entityType).map {
-                    EntityID(type: $0, high: event.entityHigh, low: event.entityLow)
-                } ?? summary.opening?.customer
-            let key = ChaseKey(customer: customer, window: event.number, own: customer == nil ? index : nil)
+            let detail = ticket.detail(of: ticket.events[index])
+            let customer = detail.entity ?? summary.opening?.customer
+            let key = ChaseKey(customer: customer, window: detail.number, own: customer == nil ? index : nil)
             if let group = groups.firstIndex(where: { $0.key == key }) {
                 groups[group].events.append(index)
             } else {
@@ -158,7 +155,7 @@ extension Derivation {
             || ticket.events.indices.contains { index in
                 !ticket.events[index].isVoid && authorSite(index) == holder && records.contains { hasSeen(index, $0) }
             }
-        let promised = records.compactMap { clamped(ticket.events[$0].secondNumber) }.first
+        let promised = records.compactMap { clamped(ticket.detail(of: ticket.events[$0]).secondNumber) }.first
         return ChaseState(
             dot: dot(first), records: records.map(dot), customer: key.customer, window: key.window,
             at: instant(first), author: authorName(first), site: authorSite(first), promised: promised,

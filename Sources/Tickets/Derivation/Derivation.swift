@@ -43,7 +43,7 @@ final class Derivation {
         switch kind {
         case .open:
             opens.append(index)
-            var fields = ticket.events[index].fields
+            var fields = ticket.detail(of: ticket.events[index]).fields
             while fields != 0 {
                 writes.append((UInt16(fields.trailingZeroBitCount), index))
                 fields &= fields - 1
@@ -71,11 +71,13 @@ final class Derivation {
     /// Two operations of one kind from one row of an import: the one with the lower dot counts.
     private func findDuplicates() {
         var imported: [Int] = []
-        for index in ticket.events.indices where ticket.events[index].row != 0 && !ticket.events[index].isVoid {
+        for index in ticket.events.indices where ticket.events[index].detail != 0 && !ticket.events[index].isVoid {
             let event = ticket.events[index]
+            let row = ticket.detail(of: event).row
+            guard row != 0 else { continue }
             let original = imported.first {
                 let other = ticket.events[$0]
-                return other.row == event.row && other.kind == event.kind && other.field == event.field
+                return ticket.detail(of: other).row == row && other.kind == event.kind && other.field == event.field
             }
             if let original {
                 duplicates.append((index, original))
@@ -118,12 +120,13 @@ final class Derivation {
     func isEarlier(_ left: Int, _ right: Int) -> Bool {
         let first = ticket.events[left]
         let second = ticket.events[right]
-        if first.instant != second.instant { return first.instant < second.instant }
+        let (firstInstant, secondInstant) = (ticket.instant(of: first), ticket.instant(of: second))
+        if firstInstant != secondInstant { return firstInstant < secondInstant }
         if first.time != second.time { return first.time < second.time }
         return left < right
     }
 
-    func instant(_ index: Int) -> Int64 { ticket.events[index].instant }
+    func instant(_ index: Int) -> Int64 { ticket.instant(of: ticket.events[index]) }
     func dot(_ index: Int) -> Dot { ticket.dot(at: index) }
     func author(_ index: Int) -> AuthorEntry { ticket.authors[Int(ticket.events[index].author)] }
     func authorName(_ index: Int) -> String { ticket.texts[Int(author(index).name)].text }
