@@ -119,11 +119,9 @@ package final class SearchIndex: Sendable {
 
     private func read(_ empty: SearchStep) throws -> SearchStep {
         var step = empty
-        var isFirst = true
         // Some at a time: each only copied within its snapshot, which keeps the write-ahead log from beginning anew.
         for _ in 0..<SearchStep.operationsMax / Self.rowsMax {
-            let rows = try rows(&step, mayBeginAnew: isFirst)
-            isFirst = false
+            let rows = try rows(&step)
             for row in rows {
                 step.end = row.standing
                 guard let body = try? Body(kind: row.kind, bytes: row.body) else { continue }
@@ -142,14 +140,13 @@ package final class SearchIndex: Sendable {
         let body: [UInt8]
     }
 
-    /// Those behind a step's end.
-    /// - Parameter mayBeginAnew: a step that stands on what the log does not have becomes one from its beginning; without,
-    ///   it has no more rows.
-    private func rows(_ step: inout SearchStep, mayBeginAnew: Bool) throws -> [LogRow] {
+    /// Those behind a step's end. Where the log does not have what the step stands on, an empty one becomes one from the
+    /// log's beginning, and another has no more rows.
+    private func rows(_ step: inout SearchStep) throws -> [LogRow] {
         try pool.unsafeRead { db in
             try db.transacting(.deferred) {
                 if try !Self.holds(step.end, db) {
-                    guard mayBeginAnew else { return [] }
+                    guard step.isEmpty else { return [] }
                     step = SearchStep(after: SearchStanding())
                 }
                 let rows = try BoundStatement(
