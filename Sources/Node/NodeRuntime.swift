@@ -115,7 +115,19 @@ package final class NodeRuntime: Service, RuntimeControl {
         return [peer]
     }
 
+    /// Once it has returned nothing reads or writes the store.
     package func run() async throws {
+        do {
+            try await prepare()
+            try await serve()
+        } catch {
+            await node.finish()
+            throw error
+        }
+        await node.finish()
+    }
+
+    private func prepare() async throws {
         await node.writeProjection()
         _ = try await rootKeeper.refresh(now: NodeClock.system())
         if try Renewal.renewOwnIfDue(keys: keys, site: node.identity.site) {
@@ -123,13 +135,6 @@ package final class NodeRuntime: Service, RuntimeControl {
             try await node.journalOwnRenewal(keys)
         }
         await node.scrubErasedSoon()
-        do {
-            try await serve()
-        } catch {
-            await node.writeProjection()
-            throw error
-        }
-        await node.writeProjection()
     }
 
     private func serve() async throws {

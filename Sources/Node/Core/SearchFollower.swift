@@ -23,6 +23,7 @@ actor SearchFollower {
         var isCommitting = false
         var isMoreComing = false
         var isPlanned = false
+        var isStopped = false
     }
 
     private let executor = BackgroundExecutor(label: "banjie.search")
@@ -41,6 +42,8 @@ actor SearchFollower {
     /// When the last step was taken while much came in, by the clock that never steps.
     private var lastBusyStep = Int64.min / 2
     private var isAtWork = false
+    /// Those who wait for the work to end.
+    private var waiters: [CheckedContinuation<Void, Never>] = []
 
     init(_ reader: StoreReader, logger: Logger) {
         held = Held(reader: reader)
@@ -63,10 +66,23 @@ actor SearchFollower {
         plan()
     }
 
+    /// Nothing is read or written once this has returned: the store can be closed. What the index lacks it takes up after
+    /// the next start. Takes as long as the step under way, at the least of priorities.
+    func stop() async {
+        news.withLock { $0.isStopped = true }
+        guard isAtWork else { return }
+        await withCheckedContinuation { waiters.append($0) }
+    }
+
+    /// Nil once stopped.
+    private nonisolated var reader: StoreReader? {
+        news.withLock { $0.isStopped } ? nil : held.reader
+    }
+
     private nonisolated func plan(after milliseconds: Int64 = SearchFollower.delayMilliseconds) {
         let isFirst = news.withLock { news in
             defer { news.isPlanned = true }
-            return !news.isPlanned
+            return !news.isPlanned && !news.isStopped
         }
         guard isFirst else { return }
         // What is only planned does not keep a stopped node, and its folder, in use.
@@ -87,21 +103,26 @@ actor SearchFollower {
         news.withLock { $0.isPlanned = false }
         guard !isAtWork else { return plan() }
         isAtWork = true
-        defer { isAtWork = false }
+        defer {
+            isAtWork = false
+            for waiter in waiters { waiter.resume() }
+            waiters = []
+        }
         do {
-            if let delay = try await takeSteps() { return plan(after: delay) }
-            while isQuiet, try held.reader?.search.merge() ?? false { await Task.yield() }
+            // Not later where it is behind: what comes may have ended.
+            guard try await takeSteps() else { return plan() }
+            while isQuiet, try reader?.search.merge() ?? false { await Task.yield() }
         } catch {
             logger.error("the search index cannot follow the log: run `banjie doctor`", metadata: ["error": "\(error)"])
             plan(after: Self.retryMilliseconds)
         }
     }
 
-    /// - Returns: milliseconds until it is to look again; nil if the index has the whole log.
-    private func takeSteps() async throws -> Int64? {
-        while let reader = held.reader {
+    /// - Returns: false where the index stays behind the log for now.
+    private func takeSteps() async throws -> Bool {
+        while let reader {
             let backlog = try reader.search.backlog()
-            guard backlog > 0 else { return nil }
+            guard backlog > 0 else { return true }
             guard !isQuiet else {
                 try await takeWhileQuiet()
                 continue
@@ -109,14 +130,13 @@ actor SearchFollower {
             let isLong = backlog >= SearchStep.operationsMax || postponements >= Self.postponementsMax
             guard isLong, NodeClock.monotonic() - lastBusyStep >= Self.busyDelayMilliseconds else {
                 if !isLong { postponements += 1 }
-                // Not later: what comes may have ended.
-                return Self.delayMilliseconds
+                return false
             }
             postponements = 0
             try reader.search.advance()
             lastBusyStep = NodeClock.monotonic()
         }
-        return nil
+        return true
     }
 
     /// Each step is read while the one before it goes into the index; the store is kept open for a step at a time.
@@ -124,7 +144,7 @@ actor SearchFollower {
         postponements = 0
         let access = access
         var former: SearchStep?
-        while let reader = held.reader, isQuiet {
+        while let reader, isQuiet {
             guard let current = former else {
                 former = try await access.run { try reader.search.step() }
                 continue

@@ -259,13 +259,19 @@ package actor SyncNode {
         if isQuiet && applyQueue.isEmpty { writeProjection() } else { writeProjectionSoon() }
     }
 
-    /// Brings tickets and measures up to the log, after a start, while nothing comes, and before the end.
+    /// Brings tickets and measures up to the log, after a start and while nothing comes.
     package func writeProjection() {
         do {
             follow(try replica.writeProjection(), isLocal: false)
         } catch {
             logger.error("tickets cannot follow the log: run `banjie rebuild`", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// The end of a node that ran: tickets and measures are up to the log, and nothing is done behind it any more.
+    func finish() async {
+        writeProjection()
+        await search.stop()
     }
 
     private func follow(_ effects: ReplicaEffects, isLocal: Bool) {
