@@ -13,19 +13,22 @@ package struct BackupHeader: Hashable, Sendable {
 
     /// - Throws: `StoreError.file` for a file that is no store.
     package static func read(_ path: String) throws -> BackupHeader {
-        try BackupFile.read(path) { db in
-            guard let identity = try Incarnation.identity(db) else {
-                throw StoreError.file(path: path, operation: "reading", reason: "the file names no site")
-            }
-            let count = { (key: String, sql: String) throws -> Int in
-                try Meta.integer(key, db).map(Int.init) ?? Int.fetchOne(db, sql: sql) ?? 0
-            }
-            return BackupHeader(
-                site: identity.site.rawValue, replica: identity.replica,
-                made: try Meta.integer(BackupFile.madeKey, db) ?? 0,
-                operations: try count(BackupFile.operationsKey, "SELECT count(*) FROM operation"),
-                tickets: try count(BackupFile.ticketsKey, "SELECT count(*) FROM ticket"))
+        try BackupFile.read(path) { try read($0, path: path) }
+    }
+
+    /// - Parameter path: for the error.
+    static func read(_ db: Database, path: String) throws -> BackupHeader {
+        guard let identity = try Incarnation.identity(db) else {
+            throw StoreError.file(path: path, operation: "reading", reason: "the file names no site")
         }
+        let count = { (key: String, sql: String) throws -> Int in
+            try Meta.integer(key, db).map(Int.init) ?? Int.fetchOne(db, sql: sql) ?? 0
+        }
+        return BackupHeader(
+            site: identity.site.rawValue, replica: identity.replica,
+            made: try Meta.integer(BackupFile.madeKey, db) ?? 0,
+            operations: try count(BackupFile.operationsKey, "SELECT count(*) FROM operation"),
+            tickets: try count(BackupFile.ticketsKey, "SELECT count(*) FROM ticket"))
     }
 }
 
@@ -82,7 +85,7 @@ extension StoreReader {
         BackupFile.remove(part)
         do {
             try copy(to: part) { progress($0, $1 * 2) }
-            let content = try BackupContent.read(part) { progress($1 + $0, $1 * 2) }
+            var content = try BackupContent.read(part) { progress($1 + $0, $1 * 2) }
             guard content.findings.isEmpty else {
                 throw StoreError.damagedBackup(path: path, findings: content.findings)
             }
@@ -90,6 +93,7 @@ extension StoreReader {
                 try Meta.set(BackupFile.madeKey, now, db)
                 try Meta.set(BackupFile.operationsKey, content.operations, db)
                 try Meta.set(BackupFile.ticketsKey, content.tickets, db)
+                content.header = try BackupHeader.read(db, path: part)
             }
             try DurableFile.flush(part)
             try Self.requireFree(path)

@@ -91,8 +91,7 @@ extension StoreWriter {
 
 /// What a backup file holds, read from the file itself.
 package struct BackupContent: Hashable, Sendable {
-    package var site: String
-    package var replica: ReplicaID
+    package var header: BackupHeader
     package var operations: Int
     package var tickets: Int
     package var digest: SetDigest
@@ -102,11 +101,16 @@ package struct BackupContent: Hashable, Sendable {
     package var known: [String] = []
 
     /// Opens a backup and verifies every operation against its hash and every digest against the operations.
+    /// - Throws: `StoreError.file` for a file that is no store.
     package static func read(_ path: String, progress: (Int, Int) -> Void) throws -> BackupContent {
-        try BackupFile.read(path) { try read($0, progress: progress) }
+        try BackupFile.read(path) { db in
+            try read(db, BackupHeader.read(db, path: path), progress: progress)
+        }
     }
 
-    private static func read(_ db: Database, progress: (Int, Int) -> Void) throws -> BackupContent {
+    private static func read(
+        _ db: Database, _ header: BackupHeader, progress: (Int, Int) -> Void
+    ) throws -> BackupContent {
         var findings = try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
         let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM operation") ?? 0
         var computed: [EntityID: SetDigest] = [:]
@@ -151,8 +155,6 @@ package struct BackupContent: Hashable, Sendable {
         }
         progress(done, total)
         return BackupContent(
-            site: try Meta.text("site", db) ?? "",
-            replica: ReplicaID(UInt64(bitPattern: try Meta.integer("replica", db) ?? 0)), operations: done,
-            tickets: tickets, digest: digest, findings: findings, known: known)
+            header: header, operations: done, tickets: tickets, digest: digest, findings: findings, known: known)
     }
 }

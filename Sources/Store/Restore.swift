@@ -31,8 +31,8 @@ extension Store {
         guard content.findings.isEmpty || isForced else {
             throw StoreError.damagedBackup(path: path, findings: content.findings)
         }
-        if let expected = site ?? presentSite(folder), content.site != expected.rawValue {
-            throw StoreError.backupOfOtherSite(path: path, found: content.site, expected: expected)
+        if let expected = site ?? presentSite(folder), content.header.site != expected.rawValue {
+            throw StoreError.backupOfOtherSite(path: path, found: content.header.site, expected: expected)
         }
         let part = folder.database + ".restore"
         do {

@@ -24,8 +24,8 @@ package struct BackupReport: Codable, Sendable, Hashable {
 
     package init(path: String, _ content: BackupContent) {
         self.path = path
-        site = content.site
-        replica = "\(content.replica)"
+        site = content.header.site
+        replica = "\(content.header.replica)"
         operations = content.operations
         tickets = content.tickets
         digest = "\(content.digest)"
@@ -111,14 +111,13 @@ extension BackupList {
             path: path, bytes: (attributes?[.size] as? NSNumber)?.intValue ?? 0, made: Instant(Int64(changed * 1_000)),
             ageMilliseconds: 0, isVerified: false, findings: [])
         do {
-            let header = try BackupHeader.read(path)
+            let content = verifying ? Result { try BackupContent.read(path) { progress.update($0, of: $1) } } : nil
+            // A file that cannot be read to its end may still say what it is.
+            let header = try (try? content?.get())?.header ?? BackupHeader.read(path)
             if header.made != 0 { entry.made = Instant(header.made) }
             (entry.site, entry.replica) = (header.site, "\(header.replica)")
             (entry.operations, entry.tickets) = (header.operations, header.tickets)
-            if verifying {
-                let content = try BackupContent.read(path) { progress.update($0, of: $1) }
-                (entry.isVerified, entry.findings) = (true, content.findings)
-            }
+            if let content = try content?.get() { (entry.isVerified, entry.findings) = (true, content.findings) }
         } catch {
             entry.findings.append("\(error)")
         }
