@@ -39,8 +39,12 @@ export SWIFT_BACKTRACE=enable=no
 # - no search for leaks, after each input or at the end: Swift keeps what it has made once, and the search takes nine
 #   tenths of the time. What leaks again and again ends at the limit of memory;
 # - no stack is kept of where memory was taken, a third of the time: the command that shows a crash again keeps it.
-# Fewer than its 256 MiB of freed memory to watch, and no watch over stacks that were left, gain nothing.
-address=detect_leaks=0:malloc_context_size=0
+# - what is allocated is not filled with a pattern, up to a fifth of the time;
+# - a MiB of freed memory is watched, more than an input has, and not 256: a quarter of the time goes into what is not in
+#   the processor's caches.
+# No watch over stacks that were left gains nothing.
+address=detect_leaks=0:malloc_context_size=0:max_malloc_fill_size=0
+address=$address:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
 
 # Bytes that a target takes at most: some times its longest input that was kept. Longer ones are in the tests.
 longest() {
