@@ -47,7 +47,7 @@ private struct SearchStanding: Hashable, Sendable {
 /// The full-text index over the log, in a database of its own beside the store's, so that neither waits for the other.
 ///
 /// It may be behind the log, be lost, or belong to another history after a restore: it tells by the last operation that
-/// it has, and begins anew. So it does where a step meets damage. Opened when it is first used. May be used from any
+/// it has, and begins anew. So it does where a step or a search meets damage. Opened when it is first used. May be used from any
 /// thread; calls that write wait for one another and for the disk. Source: Protocols/operations.md §6.
 package final class SearchIndex: Sendable {
     /// Rows of the log that are in memory at once.
@@ -89,6 +89,7 @@ package final class SearchIndex: Sendable {
     private let isThere = Atomic(false)
     /// Nil until it is known.
     private let standing = Mutex<SearchStanding?>(nil)
+    private let lossHandler = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// - Parameter pool: of the store whose log is indexed.
     init(path: String, pool: DatabasePool) {
@@ -230,7 +231,14 @@ package final class SearchIndex: Sendable {
 
     // MARK: Asking
 
-    /// One snapshot of the store and one of the index, which is attached to the connection as `schemaName`.
+    /// - Parameter body: is called on the thread of a search that has found the index lost or damaged, and empty from now
+    ///   on: somebody has to take the log in.
+    package func onLoss(_ body: @escaping @Sendable () -> Void) {
+        lossHandler.withLock { $0 = body }
+    }
+
+    /// One snapshot of the store and one of the index, which is attached to the connection as `schemaName`. A damaged index
+    /// begins anew, and finds nothing for now.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         // There is a file to attach. Whoever works on it is not waited for.
         if !isThere.load(ordering: .acquiring) { try work { _ in } }
@@ -238,10 +246,22 @@ package final class SearchIndex: Sendable {
             return try pool.unsafeRead { try attached($0, body) }
         } catch let error as DatabaseError where [.SQLITE_CANTOPEN, .SQLITE_ERROR].contains(error.resultCode) {
             // It has just begun anew, or somebody has taken it away.
-            try lock.withLock { if !FileManager.default.fileExists(atPath: path) { _ = try replace() } }
-            pool.invalidateReadOnlyConnections()
-            return try pool.unsafeRead { try attached($0, body) }
+            return try readAnew(where: { !FileManager.default.fileExists(atPath: path) }, body)
+        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+            // If it is the store that is damaged, it is met again.
+            return try readAnew(where: { true }, body)
         }
+    }
+
+    private func readAnew<Value>(where isLost: () -> Bool, _ body: (Database) throws -> Value) throws -> Value {
+        let hasBegunAnew = try lock.withLock {
+            guard isLost() else { return false }
+            _ = try replace()
+            return true
+        }
+        pool.invalidateReadOnlyConnections()
+        if hasBegunAnew { lossHandler.withLock { $0 }?() }
+        return try pool.unsafeRead { try attached($0, body) }
     }
 
     private func attached<Value>(_ db: Database, _ body: (Database) throws -> Value) throws -> Value {

@@ -96,6 +96,20 @@ import Transport
         #expect(try await codes(api) == [.epochMissing, .epochOther, .recoveryPending, .reissueWaiting])
     }
 
+    @Test("what was damaged when the incarnation began, and is gone, is said for thirty days", arguments: [30, 31])
+    func lost(days: Int64) async throws {
+        let api = try await certified()
+        let since = api.node.clock.now() - days * 86_400_000 + 60_000
+        try await api.node.administer { writer in
+            try writer.executeForTests(
+                """
+                INSERT INTO meta VALUES ('incarnation_since', \(since));
+                INSERT INTO reissued SELECT 5, 5, value, \(Successor.lostSequence), 1 FROM meta WHERE key = 'replica'
+                """)
+        }
+        #expect(try await codes(api).contains(.operationsLost) == (days == 30))
+    }
+
     @Test("the machine: clock, folder, backups, and peers that were not heard of")
     func machine() async throws {
         let api = try await certified()

@@ -1,6 +1,7 @@
 import Foundation
 import Replication
 import Store
+import Synchronization
 import TestSupport
 import Testing
 import Tickets
@@ -23,9 +24,13 @@ import Tickets
     }
 
     private func count(_ text: String, _ store: TestStore) throws -> Int {
+        try count(text, store.reader)
+    }
+
+    private func count(_ text: String, _ reader: StoreReader) throws -> Int {
         var filter = TicketFilter()
         filter.text = text
-        return try store.reader.list(filter).count
+        return try reader.list(filter).count
     }
 
     @Test(
@@ -77,13 +82,8 @@ import Tickets
     @Test("an index that is missing, damaged, or of another history begins anew", arguments: Found.allCases)
     func beginsAnew(found: Found) throws {
         let store = try store(["报障", "停水"])
-        try store.writer.checkpoint()
-        let copy = DataFolder(path: store.folder.path + "-copy")
+        let copy = try copy(of: store)
         defer { try? FileManager.default.removeItem(atPath: copy.path) }
-        try copy.create()
-        for (from, to) in [(store.folder.database, copy.database), (store.folder.epoch, copy.epoch)] {
-            try FileManager.default.copyItem(atPath: from, toPath: to)
-        }
         switch found {
         case .nothing: break
         case .noDatabase: try Data("no database".utf8).write(to: URL(fileURLWithPath: copy.searchIndex))
@@ -94,12 +94,19 @@ import Tickets
         let (_, reader) = try Store.open(copy, context: StoreContext(now: Office.start))
         #expect(try reader.search.backlog() == (found == .damaged ? 1 : 3))
         while try reader.search.advance() > 0 {}
-        for (text, count) in [("报障", 1), ("停水", 1), ("噪声", 0)] {
-            var filter = TicketFilter()
-            filter.text = text
-            #expect(try reader.list(filter).count == count)
-        }
+        for (text, found) in [("报障", 1), ("停水", 1), ("噪声", 0)] { #expect(try count(text, reader) == found) }
         #expect(try reader.search.fault() == nil)
+    }
+
+    /// Without its index.
+    private func copy(of store: TestStore) throws -> DataFolder {
+        try store.writer.checkpoint()
+        let copy = DataFolder(path: store.folder.path + "-copy")
+        try copy.create()
+        for (from, to) in [(store.folder.database, copy.database), (store.folder.epoch, copy.epoch)] {
+            try FileManager.default.copyItem(atPath: from, toPath: to)
+        }
+        return copy
     }
 
     /// The index of another store, with its write-ahead log.
@@ -134,6 +141,26 @@ import Tickets
         #expect(try count("报障", store) == 0)
         while try store.reader.search.advance() > 0 {}
         #expect(try count("报障", store) == 1)
+    }
+
+    @Test("a search that meets damage finds nothing, says so, and then finds again")
+    func damagedUnderSearch() throws {
+        let store = try store(["报障"])
+        try store.reader.search.executeForTests("PRAGMA wal_checkpoint(TRUNCATE)")
+        let copy = try copy(of: store)
+        defer { try? FileManager.default.removeItem(atPath: copy.path) }
+        // All but the first page, which says that it is a database.
+        var index = try Data(contentsOf: URL(fileURLWithPath: store.folder.searchIndex))
+        for place in 4_096..<index.count { index[place] = 0xFF }
+        try index.write(to: URL(fileURLWithPath: copy.searchIndex))
+        let (_, reader) = try Store.open(copy, context: StoreContext(now: Office.start))
+        let losses = Mutex(0)
+        reader.search.onLoss { losses.withLock { $0 += 1 } }
+        #expect(try count("报障", reader) == 0)
+        #expect(losses.withLock { $0 } == 1)
+        while try reader.search.advance() > 0 {}
+        #expect(try count("报障", reader) == 1 && reader.search.fault() == nil)
+        #expect(losses.withLock { $0 } == 1)
     }
 
     @Test("a step that was read before the index was emptied is left out")

@@ -48,6 +48,10 @@ actor SearchFollower {
     init(_ reader: StoreReader, logger: Logger) {
         held = Held(reader: reader)
         self.logger = logger
+        reader.search.onLoss { [weak self] in
+            logger.error("the search index was lost or damaged, and is built anew")
+            self?.plan()
+        }
     }
 
     /// A transaction of peers' operations begins.

@@ -134,6 +134,19 @@ extension Doctor {
                         "\(record.waitingCount) operations wait to be issued again"),
                     next: Phrase("重启节点。", "Restart the node.")))
         }
+        if record.lostCount > 0, now - record.since <= Alarms.lostOperationDaysMax * CivilTime.dayMilliseconds {
+            findings.append(
+                finding(
+                    .operationsLost,
+                    Phrase(
+                        "本节点有 \(record.lostCount) 条操作已损坏，自 \(Instant(record.since).text) 起不再存在",
+                        "\(record.lostCount) operations of this node were damaged, and are gone since \(Instant(record.since).text)"
+                    ),
+                    next: Phrase(
+                        "运行 banjie audit list --action operationLost 查看是哪些，重新录入其内容，并检查磁盘。",
+                        "See which they are with `banjie audit list --action operationLost`, enter anew what they said, and check the disk."
+                    )))
+        }
         return findings
     }
 }

@@ -10,7 +10,7 @@ package enum FindingCode: String, Codable, Sendable, CaseIterable {
     // database
     case databaseDamaged, stateWrong, rowsDamaged, searchBehind, searchDamaged, feedLengthWrong, feedHole
     // incarnation
-    case epochMissing, epochOther, recoveryPending, reissueWaiting
+    case epochMissing, epochOther, recoveryPending, reissueWaiting, operationsLost
     // peers
     case peerDisconnected, peerSilent, peerPaused, operationsParked, storesDiffer
     // heads

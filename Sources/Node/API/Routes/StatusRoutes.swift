@@ -13,6 +13,8 @@ package enum Alarms {
     /// From the last sign of life of a peer.
     package static let peerSilentMillisecondsMax: Int64 = 86_400_000
     package static let backupDaysMax: Int64 = 7
+    /// From the beginning of the incarnation that could not issue them again.
+    package static let lostOperationDaysMax: Int64 = 30
     /// From the last signature of a node below a child.
     package static let headSilentMillisecondsMax: Int64 = 172_800_000
 }
