@@ -125,7 +125,7 @@ extension [SiteCode] {
         let token = try await Enrolment.makeToken(
             node: zj.node, folder: zj.folder, site: hz.site, addresses: #require(zj.runtime).addresses)
         _ = try await Offices.move(
-            folder: hz.folder, token: token, isForced: true, options: InitOptions(logger: quiet))
+            folder: hz.folder, token: token, isForced: false, options: InitOptions(logger: quiet))
         try await hz.start()
         try await eventually("with a token and its old store it is connected") { try hz.link()?.isConnected == true }
         try await eventually("and what it wrote meanwhile arrives") { try zj.node.reader.state(of: unsent) != nil }

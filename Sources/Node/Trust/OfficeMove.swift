@@ -105,7 +105,7 @@ extension SyncNode {
 extension Offices {
     /// Moves the node of a stopped office below another parent: redeems a token for its new site, and goes on with the
     /// same store under a new incarnation.
-    /// - Parameter isForced: also if something has not been sent.
+    /// - Parameter isForced: also if something has not been sent and the site is another one.
     package static func move(
         folder: DataFolder, token text: String, isForced: Bool, options: InitOptions
     ) async throws -> MoveReport {
@@ -118,7 +118,8 @@ extension Offices {
         let former = reader.identity.site
         guard former.parent != nil else { throw MoveError.provinceCannotMove }
         guard former.depth == site.depth else { throw MoveError.otherLevel(from: former, to: site) }
-        if !isForced, let behind = try reader.peers().first(where: { $0.isParent && $0.toSendCount > 0 }) {
+        // At its own site it goes on where it stopped; elsewhere they would be another region's.
+        if site != former, !isForced, let behind = try reader.peers().first(where: { $0.isParent && $0.toSendCount > 0 }) {
             throw MoveError.unsent(count: behind.toSendCount, peer: behind.site)
         }
         let enrolled = try await redeem(token, site: site, logger: options.logger)
