@@ -32,16 +32,14 @@ while [ $# -gt 0 ]; do
 done
 [ ${#chosen[@]} -gt 0 ] || chosen=("${scenarios[@]}")
 
-# What is missing is named with the package that has it.
+# What is missing, by the package that has it.
 lacking=
 for pair in ip:iproute2 tc:iproute2 iptables:iptables flock:util-linux jq:jq; do
     command -v "${pair%%:*}" >/dev/null || lacking="$lacking ${pair#*:}"
 done
-if [ -n "$lacking" ]; then
-    echo "trial.sh: install these packages first: $(printf '%s\n' $lacking | sort -u | tr '\n' ' ')" >&2
-    exit 1
-fi
 [ "$(id -u)" -eq 0 ] || { echo "trial.sh: network namespaces need root; run it with sudo" >&2; exit 1; }
+# shellcheck disable=SC2046,SC2086
+[ -z "$lacking" ] || Deploy/packages.sh $(printf '%s\n' $lacking | sort -u)
 banjie=${BANJIE:-}
 for path in .build/release/banjie .build/debug/banjie "$(command -v banjie || true)"; do
     if [ -z "$banjie" ] && [ -x "$path" ]; then banjie=$path; fi
