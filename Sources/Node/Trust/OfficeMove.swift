@@ -119,7 +119,9 @@ extension Offices {
         guard former.parent != nil else { throw MoveError.provinceCannotMove }
         guard former.depth == site.depth else { throw MoveError.otherLevel(from: former, to: site) }
         // At its own site it goes on where it stopped; elsewhere they would be another region's.
-        if site != former, !isForced, let behind = try reader.peers().first(where: { $0.isParent && $0.toSendCount > 0 }) {
+        if site != former, !isForced,
+            let behind = try reader.peers().first(where: { $0.isParent && $0.toSendCount > 0 })
+        {
             throw MoveError.unsent(count: behind.toSendCount, peer: behind.site)
         }
         let enrolled = try await redeem(token, site: site, logger: options.logger)
