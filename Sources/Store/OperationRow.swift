@@ -97,6 +97,13 @@ package struct StoredOperation: Sendable {
     package var source: Int64
     package var operation: Operation
     package var hash: ContentHash
+
+    package init(arrival: Int64, source: Int64, operation: Operation, hash: ContentHash) {
+        self.arrival = arrival
+        self.source = source
+        self.operation = operation
+        self.hash = hash
+    }
 }
 
 /// Reads rows of `operation`. The statement that it is stepped with selects `OperationRow.columns` first.

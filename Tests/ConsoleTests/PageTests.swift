@@ -193,6 +193,19 @@ import Tickets
         #expect(try console.summary(id).hasUnansweredChase == false)
     }
 
+    @Test("instants at the ends of what an operation can say are shown", arguments: [Int64.min, .max])
+    func extremeInstants(_ instant: Int64) async throws {
+        let console = try await TestConsole()
+        let browser = try await console.browser("li", role: .agent)
+        let id = try await console.perform(
+            .open(OpenBody(title: "断网", promised: instant, department: "SVC", firstContact: instant)), on: nil)
+        try await console.perform(.set(.promisedTime, .number(instant)), on: id)
+        try await console.perform(.chase(customer: nil, promised: instant, note: "再次来电", channel: ""), on: id)
+        let page = await browser.get("/tickets/\(id)")
+        #expect(page.status == 200)
+        #expect(page.text.contains(instant < 0 ? "0001-01-01" : "9999-12-31"))
+    }
+
     @Test("a page learns that there is more than it shows")
     func changes() async throws {
         let console = try await TestConsole()
@@ -202,6 +215,9 @@ import Tickets
         #expect(await browser.get("/tickets/\(id)/changes?count=\(count)").text.contains("changes") == false)
         try await console.perform(.note("新备注"), on: id)
         #expect(await browser.get("/tickets/\(id)/changes?count=\(count)").text.contains("有 1 条新操作"))
+        for count in ["\(Int.min)", "\(Int.max)", "-1", "x", ""] {
+            #expect(await browser.get("/tickets/\(id)/changes?count=\(count)").status == 200)
+        }
     }
 
     @Test("an address that names nothing is answered with a page")

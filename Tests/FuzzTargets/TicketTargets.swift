@@ -1,4 +1,6 @@
+import Node
 import Replication
+import Store
 import Tickets
 
 extension FuzzTarget {
@@ -16,6 +18,8 @@ extension FuzzTarget {
         var ticket = Ticket(id: entity)
         ticket.apply(operation)
         _ = ticket.summary()
+        // What the ticket's history shows of it.
+        _ = HistoryEntry(StoredOperation(arrival: 1, source: 0, operation: operation, hash: .zero), in: nil)
         try runState(ticket.encoded(), isOwn: true)
     }
 

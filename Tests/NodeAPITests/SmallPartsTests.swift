@@ -77,6 +77,17 @@ import Transport
         #expect(Instant(text) == Instant(milliseconds))
     }
 
+    @Test(
+        "what lies outside the years 1 to 9999 is shown as their end",
+        arguments: [Int64.min, -62_135_596_800_001, .max])
+    func extremes(_ milliseconds: Int64) {
+        let end = milliseconds < 0 ? "0001-01-01T00:00:00.000Z" : "9999-12-31T23:59:59.999Z"
+        #expect(Instant(milliseconds).text == end && Instant(end) == Instant(milliseconds))
+        for offset in [-840, 0, 840] {
+            #expect(CivilTime(milliseconds: milliseconds, utcOffsetMinutes: offset).short.count == 16)
+        }
+    }
+
     @Test("typed instants take the zone of the machine unless they name one")
     func typed() {
         #expect(Instant("2027-01-15T16:00", utcOffsetMinutes: 480) == Instant(1_800_000_000_000))

@@ -1,22 +1,24 @@
-/// A UTC instant; in JSON an ISO-8601 text with milliseconds, `2026-11-21T08:15:00.000Z`, that loses nothing.
+/// A UTC instant of the years 1 to 9999; in JSON an ISO-8601 text with milliseconds, `2026-11-21T08:15:00.000Z`, that
+/// loses nothing.
 package struct Instant: Sendable, Hashable, Comparable, Codable {
     package let milliseconds: Int64
 
+    /// Of what lies outside those years, as an operation may say, the first or the last instant of them.
     package init(_ milliseconds: Int64) {
-        self.milliseconds = milliseconds
+        self.milliseconds = CivilTime.clamped(milliseconds)
     }
 
     /// Nil for 0, which rows hold where nothing has happened yet.
     package init?(nonzero milliseconds: Int64) {
         guard milliseconds != 0 else { return nil }
-        self.milliseconds = milliseconds
+        self.init(milliseconds)
     }
 
     /// Accepts `YYYY-MM-DDTHH:MM[:SS[.mmm]]` with `Z` or an offset `±HH:MM`, a blank instead of `T`, and a mere day.
     /// - Parameter utcOffsetMinutes: for a text without an offset of its own.
     package init?(_ text: String, utcOffsetMinutes: Int = 0) {
         guard let value = CivilTime.parse(text, utcOffsetMinutes: utcOffsetMinutes) else { return nil }
-        milliseconds = value
+        self.init(value)
     }
 
     package init(from decoder: any Decoder) throws {
@@ -42,9 +44,16 @@ package struct Instant: Sendable, Hashable, Comparable, Codable {
     package static func < (left: Instant, right: Instant) -> Bool { left.milliseconds < right.milliseconds }
 }
 
-/// Day and time of day of the proleptic Gregorian calendar (Hinnant's civil-from-days), without a calendar's cost.
+/// Day and time of day of the proleptic Gregorian calendar (Hinnant's civil-from-days), without a calendar's cost. Years
+/// from 1 to 9999: what lies outside is the first or the last instant of them.
 package struct CivilTime: Sendable, Hashable {
     package static let dayMilliseconds: Int64 = 86_400_000
+    /// 0001-01-01T00:00:00.000 and 9999-12-31T23:59:59.999.
+    private static let range: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999
+
+    static func clamped(_ milliseconds: Int64) -> Int64 {
+        min(max(milliseconds, range.lowerBound), range.upperBound)
+    }
 
     package var year: Int
     package var month: Int
@@ -55,7 +64,7 @@ package struct CivilTime: Sendable, Hashable {
     package var millisecond: Int
 
     package init(milliseconds: Int64, utcOffsetMinutes: Int = 0) {
-        let local = milliseconds + Int64(utcOffsetMinutes) * 60_000
+        let local = Self.clamped(Self.clamped(milliseconds) + Int64(utcOffsetMinutes) * 60_000)
         let days = Self.day(of: local)
         var rest = Int(local - days * Self.dayMilliseconds)
         millisecond = rest % 1_000

@@ -31,7 +31,7 @@ extension ConsoleWords {
 
     /// The two largest units of a duration.
     func duration(_ milliseconds: Int64) -> String {
-        let seconds = abs(milliseconds) / 1_000
+        let seconds = Int64(milliseconds.magnitude / 1_000)
         let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60)
         let parts: [(Int64, String)] =
             if days > 0 {

@@ -123,7 +123,7 @@ struct TicketPages: Sendable {
             var href: String
         }
         let id = try id(context)
-        let known = Int(FormFields(queryOf: request)["count"]) ?? 0
+        let known = max(0, Int(FormFields(queryOf: request)["count"]) ?? 0)
         let reader = state.node.reader
         let count = try await state.pages.run { try reader.state(of: id)?.operationCount ?? 0 }
         let words = state.views.words(state, context.visit)

@@ -1,10 +1,10 @@
 internal import Replication
-internal import Store
+package import Store
 internal import Tickets
 
 extension HistoryEntry {
     /// - Parameter record: of its ticket, which has the keys and knows what counts; nil leaves personal values out.
-    init(_ stored: StoredOperation, in record: TicketRecord?) {
+    package init(_ stored: StoredOperation, in record: TicketRecord?) {
         let operation = stored.operation
         let body = record.map { $0.body(of: operation) } ?? (try? Body(decoding: operation))
         let written = Instant(operation.time.milliseconds)

@@ -24,7 +24,7 @@ package struct Presentation: Sendable, Hashable {
 
     /// `1 h 15 min`, `3 d 2 h`, `45 s`.
     func duration(_ milliseconds: Int64) -> String {
-        let seconds = abs(milliseconds) / 1_000
+        let seconds = Int64(milliseconds.magnitude / 1_000)
         let sign = milliseconds < 0 ? "-" : ""
         let (day, hour, minute) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60)
         let units: (String, String, String, String) =
