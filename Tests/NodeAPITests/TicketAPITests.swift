@@ -165,6 +165,15 @@ import Tickets
         #expect(detail.tags.isEmpty && detail.twins.isEmpty)
     }
 
+    @Test("an opening with a tag that is refused leaves no ticket behind")
+    func refusedTag() async throws {
+        let api = try await APINode()
+        let (status, body) = await api.call("POST", "tickets", "{\(service),\"title\":\"断网\",\"tags\":[\"批量\",\" \"]}")
+        #expect(status == 422, "\(String(decoding: body, as: UTF8.self))")
+        let page: TicketPage = try await api.answer("GET", "tickets")
+        #expect(page.items.isEmpty)
+    }
+
     @Test("undo writes the value back that stood before")
     func undo() async throws {
         let api = try await APINode()

@@ -27,7 +27,7 @@ extension TagBody: KindBody {
         draft.text = tag
     }
 
-    func validate() throws(Refusal) {
+    package func validate() throws(Refusal) {
         guard !tag.allSatisfy(\.isWhitespace) else { throw .missing(.tag) }
         try Refusal.check(tag, nil)
     }

@@ -59,6 +59,8 @@ extension APIServices {
 
     private func open(_ request: OpenRequest, _ envelope: RequestEnvelope) async throws -> TicketReceipt {
         let author = try author(envelope.actor)
+        // Before anything is written: what is refused leaves no ticket behind.
+        for tag in request.tags ?? [] { try TagBody(tag: tag).validate() }
         let opening = TicketCommand(ticket: nil, version: VersionVector(), action: .open(try request.openBody()))
         var receipt = try await carryOut(opening, by: author)
         guard let id = EntityID(receipt.ticket.id) else { preconditionFailure("an id in its own written form") }
