@@ -20,12 +20,8 @@ extension StoreReader {
             let (lists, isCut) = try read { db in try AuditScan(for: id, db).list(entities, after: after) }
             return (AuditReply(number: request.number, content: .operations(lists, isCut: isCut)), [])
         case .fetch(let dots):
-            var bytes = 0
-            let found = try operations(dots, for: id).prefix { stored in
-                bytes += stored.operation.approximateBytes
-                return bytes <= SyncLimits.batchBytesMax
-            }
-            return (AuditReply(number: request.number, content: .sent(UInt64(found.count))), Array(found))
+            let (found, dotCount) = try operations(dots, for: id)
+            return (AuditReply(number: request.number, content: .sent(UInt64(dotCount))), found)
         }
     }
 

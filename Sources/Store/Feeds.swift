@@ -123,36 +123,47 @@ extension StoreReader {
             rows.bind(2, through)
             rows.bind(3, id.rawValue)
             rows.bind(4, SyncLimits.batchOperationsMax)
-            return try Self.sound(rows, db)
+            // What does not fit any more comes with the backlog.
+            return try Self.sound(rows, bytesMax: SyncLimits.batchBytesMax, db)
         }
     }
 
-    /// Operations by their dots, for a peer; those that it takes no part in, or that are damaged, are left out.
-    package func operations(_ dots: [Dot], for id: PeerID) throws -> [StoredOperation] {
+    /// Operations by their dots, for a peer, up to what a batch may have; those that it takes no part in, or that are
+    /// damaged, are left out.
+    /// - Returns: the operations, and how many of the dots they stand for: all, or the first that fit.
+    package func operations(
+        _ dots: [Dot], for id: PeerID
+    ) throws -> (operations: [StoredOperation], dotCount: Int) {
         try read { db in
             guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
             let rows = try DotReader(db)
             let scope = peer.record.role == .child ? try ScopeCheck(peer.record.site, db) : nil
             var hasher = ContentHasher()
             var result: [StoredOperation] = []
-            for dot in dots {
+            var bytes = 0
+            for (index, dot) in dots.enumerated() {
                 guard let stored = try rows.read(dot), hasher.hash(stored.operation) == stored.hash,
                     try scope?.contains(stored.operation.entity) ?? true
                 else { continue }
+                bytes += stored.operation.approximateBytes
+                guard bytes <= SyncLimits.batchBytesMax || result.isEmpty else { return (result, index) }
                 result.append(stored)
             }
-            return result
+            return (result, dots.count)
         }
     }
 
-    private static func sound(_ rows: BoundStatement, _ db: Database) throws -> [StoredOperation] {
+    private static func sound(_ rows: BoundStatement, bytesMax: Int, _ db: Database) throws -> [StoredOperation] {
         let table = try InternTable(db)
         var hasher = ContentHasher()
         var result: [StoredOperation] = []
+        var bytes = 0
         while try rows.step() {
             guard let stored = try? OperationRow.read(rows, table), hasher.hash(stored.operation) == stored.hash else {
                 continue
             }
+            bytes += stored.operation.approximateBytes
+            guard bytes <= bytesMax || result.isEmpty else { break }
             result.append(stored)
         }
         return result

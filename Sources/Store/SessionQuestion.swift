@@ -60,7 +60,8 @@ package enum SessionAnswer: Sendable {
     case held(HeldOperation?)
     case vouched(SyncSession.Resumption)
     case batchRead(Lane, FeedPart)
-    case repairRead([StoredOperation], [PersonalKeyEntry], forAudit: Bool)
+    /// - rest: of an audit's operations those that did not fit into a batch with these.
+    case repairRead([StoredOperation], [PersonalKeyEntry], rest: [Dot], forAudit: Bool)
     case keysRead([PersonalKeyEntry])
     case auditAnswered(AuditReply, [StoredOperation], [PersonalKeyEntry])
     case auditCompared(AuditComparison)
@@ -81,10 +82,12 @@ extension StoreReader {
             return .batchRead(
                 lane, try nextBatch(for: id, lane: lane, after: cursor, through: through, bytesMax: bytesMax))
         case .readAnnouncements(let after, let through):
-            return .repairRead(try announcements(for: id, after: after, through: through), [], forAudit: false)
+            let operations = try announcements(for: id, after: after, through: through)
+            return .repairRead(operations, [], rest: [], forAudit: false)
         case .readForRepair(let dots):
-            let operations = try operations(dots, for: id)
-            return .repairRead(operations, try keys(for: operations), forAudit: true)
+            let (operations, dotCount) = try operations(dots, for: id)
+            return .repairRead(
+                operations, try keys(for: operations), rest: Array(dots.dropFirst(dotCount)), forAudit: true)
         case .readKeys(let ids): return .keysRead(try keys(named: ids, for: id))
         case .answerAudit(let request):
             let (reply, operations) = try answer(request, for: id)
@@ -105,8 +108,8 @@ extension SyncSession {
         case .held(let operation): held(operation)
         case .vouched(let resumption): vouched(resumption)
         case .batchRead(let lane, let part): batchRead(lane, part.batch, head: part.head)
-        case .repairRead(let stored, let keys, let forAudit):
-            repairRead(stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, forAudit: forAudit)
+        case .repairRead(let stored, let keys, let rest, let forAudit):
+            repairRead(stored.map(\.operation), hashes: stored.map(\.hash), keys: keys, rest: rest, forAudit: forAudit)
         case .keysRead(let entries): keysAnswered(entries)
         case .auditAnswered(let reply, let stored, let keys):
             auditAnswered(reply, operations: stored.map(\.operation), hashes: stored.map(\.hash), keys: keys)

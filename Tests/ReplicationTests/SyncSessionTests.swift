@@ -386,8 +386,10 @@ extension [SyncSession.Effect] {
         let place = FeedCursor(feed: Self.theirs.name, position: 2, digest: SetDigest(count: 9, sum: .zero))
         // The lane that fills the interval goes on: cursor and interval stay what the store is told of each.
         let rebased = session.handle(.rebase(place), now: Self.at(2))
-        #expect(rebased.words == ["received 2", "remaining 0"])
-        guard case .saveReceived(let progress)? = rebased.first else { return #expect(Bool(false)) }
+        #expect(rebased.words == ["remaining 0"], "the place claims what is not durable yet")
+        let applied = session.applied(.live, Self.batch(2, 4, lane: .live).end)
+        #expect(applied.words == ["ack live 4", "received 2"])
+        guard case .saveReceived(let progress)? = applied.last else { return #expect(Bool(false)) }
         #expect(progress.intervals == intervals)
         let next = session.handle(.batch(Self.batch(4, 5, lane: .live, from: 2)), now: Self.at(2))
         #expect(next.words == ["apply live 4–5"])
@@ -775,10 +777,9 @@ extension [SyncSession.Effect] {
                 OperationDifferences(missingHere: Self.dots(700), missingThere: [Dot(ReplicaID(6), 1)])))
         #expect(effects.contains { if case .send(let dots) = $0 { dots.count == 1 } else { false } })
         let first = try #require(asked(effects).first)
-        let second = try #require(
-            asked(audit.reply(AuditReply(number: first.number, content: .sent(500)))).first)
+        let second = try #require(asked(audit.reply(Self.whole(first))).first)
         #expect(Set([first, second].map { $0.content.words }) == ["for 500 operations", "for 200 operations"])
-        let waiting = audit.reply(AuditReply(number: second.number, content: .sent(200)))
+        let waiting = audit.reply(Self.whole(second))
         #expect(waiting.isEmpty, "the peer has not acknowledged what was sent")
         let again = try #require(asked(audit.sent()).first)
         #expect(again.content == .summarise(.all))
@@ -787,6 +788,36 @@ extension [SyncSession.Effect] {
             return #expect(Bool(false))
         }
         #expect(outcome.missingHere == 700 && outcome.missingThere == 1 && outcome.unresolved == 0)
+    }
+
+    /// Everything that a fetch asks for.
+    private static func whole(_ request: AuditRequest) -> AuditReply {
+        guard case .fetch(let dots) = request.content else { return AuditReply(number: 0, content: .sent(0)) }
+        return AuditReply(number: request.number, content: .sent(UInt64(dots.count)))
+    }
+
+    @Test("what does not fit into a batch is asked for again, and sent in another, before the second pass")
+    func cut() throws {
+        var audit = RangeAudit(.repair)
+        var request = try #require(asked(audit.start()).first)
+        _ = audit.reply(AuditReply(number: request.number, content: .leaf([])))
+        request = try #require(asked(audit.compared(.differing(parts: [], entities: [Self.entity(1)]))).first)
+        let list = EntityOperations(entity: Self.entity(1), entries: [])
+        _ = audit.reply(AuditReply(number: request.number, content: .operations([list], isCut: false)))
+        let (missing, own) = (Self.dots(5), [Dot(ReplicaID(6), 1), Dot(ReplicaID(6), 2)])
+        request = try #require(
+            asked(
+                audit.compared(
+                    .operations(OperationDifferences(missingHere: missing, missingThere: own)))
+            ).first)
+        request = try #require(asked(audit.reply(AuditReply(number: request.number, content: .sent(2)))).first)
+        #expect(request.content == .fetch(Array(missing.dropFirst(2))))
+        guard case .send([own[1]])? = audit.sendsBesides([own[1]]).first else { return #expect(Bool(false)) }
+        // A peer that has nothing to say of the rest is not asked for ever.
+        let answered = audit.reply(AuditReply(number: request.number, content: .sent(0)))
+        #expect(answered.isEmpty, "two batches are on their way")
+        #expect(audit.sent().isEmpty)
+        #expect(asked(audit.sent()).map(\.content) == [.summarise(.all)])
     }
 
     @Test("what a second pass finds again is unresolved; to verify asks once and moves nothing")

@@ -147,6 +147,34 @@ import Tickets
         #expect(link.below.audited == nil && link.below.sent.isEmpty, "seed \(seed)")
     }
 
+    @Test("operations that do not fit into one batch are repaired in several, whoever asks", arguments: [true, false])
+    func repairOfManyBytes(isFetched: Bool) throws {
+        var generator = SeededGenerator(seed: 9)
+        let (whole, torn) = (try TestStore("zj", replica: 41), try TestStore("zj", replica: 42))
+        for store in [whole, torn] { try store.commit([announcement("hz.zj", replica: 11)]) }
+        try whole.commit([announcement("zj", replica: 41)])
+        try torn.commit([announcement("zj", replica: 42)])
+        var office = Office("hz.zj", replica: 11, announced: true)
+        let opened = try office.perform(
+            .open(OpenBody(title: "一", department: "SVC")), on: nil, as: "SVC", minute: 1)
+        let ticket = opened[0].entity
+        var notes: [Replication.Operation] = []
+        for minute in Int64(2)..<122 {
+            notes += try office.perform(
+                .note(String(repeating: "备注", count: 2_500)), on: ticket, as: "SVC", minute: minute)
+        }
+        #expect(notes.reduce(0) { $0 + $1.body.count } > 3 * SyncLimits.batchBytesMax)
+        try whole.commit(opened + notes)
+        try torn.commit(opened)
+        let link = isFetched ? StoreLink(torn, whole, role: .sibling) : StoreLink(whole, torn, role: .sibling)
+        try link.connectAndRun(using: &generator)
+        #expect(link.below.closed == nil && link.above.closed == nil)
+        let outcome = try #require(link.below.audited)
+        #expect(outcome.unresolved == 0)
+        #expect((isFetched ? outcome.missingHere : outcome.missingThere) > UInt64(notes.count / 2))
+        #expect(try torn.reader.counts().digest == whole.reader.counts().digest)
+    }
+
     @Test("what a child has brought and the parent has parked is not found missing again and again")
     func parkedIsThere() throws {
         var generator = SeededGenerator(seed: 3)

@@ -99,9 +99,14 @@ package struct RangeAudit: ~Copyable {
                 askForTheRest(of: entities, after: lists, isCut: isCut)
             }
             return [.compare(reply, with: request)]
+        case (.fetch(let dots), .sent(let count)):
+            // What does not fit into a batch is asked for again.
+            if count > 0, count < dots.count { todo.append(.fetch(Array(dots.dropFirst(Int(count))))) }
+            pending = nil
+            return next()
         case (.fetch, _), (.list, _), (.summarise, _):
-            // What was fetched has been sent. A list that is not answered by one: the peer knows none of these entities
-            // any more, and the next audit will tell.
+            // A list that is not answered by one: the peer knows none of these entities any more, and the next audit
+            // will tell.
             pending = nil
             return next()
         }
@@ -118,6 +123,12 @@ package struct RangeAudit: ~Copyable {
             return next()
         case .operations(let differences): return take(differences) + next()
         }
+    }
+
+    /// Of what a `.send` names only some fit into a batch: these are sent in another.
+    package mutating func sendsBesides(_ rest: [Dot]) -> [Effect] {
+        unsentCount += 1
+        return [.send(rest)]
     }
 
     /// The peer has acknowledged what a `.send` gave it.

@@ -8,11 +8,28 @@ struct ReceivingLanes: Sendable {
     private var live: FeedInterval?
     /// The cursor has moved in this session.
     private var hasMoved = false
-    private(set) var applyingCount = 0
-    private(set) var repairingCount = 0
+    /// Batches of each lane that are on their way to the disk, in the lane's order.
+    private var applying = Counts()
+    /// Where a rebase has moved the place to, and what was on its way to the disk at that moment, which the place claims.
+    private var rebased: (progress: FeedProgress, behind: Counts)?
     /// Operations that the peer's backlog still has, as its last batch said.
     private(set) var backlogCount: UInt64 = 0
     var isPeerCaughtUp = false
+
+    var applyingCount: Int { applying.all }
+    var repairingCount: Int { applying[.repair] }
+
+    /// By lane.
+    private struct Counts {
+        private var values = Lane.allCases.map { _ in 0 }
+
+        subscript(lane: Lane) -> Int {
+            get { values[lane.rawValue] }
+            set { values[lane.rawValue] = newValue }
+        }
+
+        var all: Int { values.reduce(0, +) }
+    }
 
     mutating func begin(_ received: FeedProgress?, feed: ReplicaID) {
         progress = received ?? FeedProgress(cursor: FeedCursor(feed: feed))
@@ -50,12 +67,10 @@ struct ReceivingLanes: Sendable {
             progress.forgetShortest()
             progress.intervals.append(interval)
             place = .live(progress.intervals)
-        case .repair:
-            repairingCount += 1
-            place = .repair
+        case .repair: place = .repair
         }
         self.progress = progress
-        applyingCount += 1
+        applying[batch.lane] += 1
         isPeerCaughtUp = false
         return place
     }
@@ -69,23 +84,31 @@ struct ReceivingLanes: Sendable {
     }
 
     mutating func applied(_ lane: Lane) {
-        applyingCount -= 1
-        if lane == .repair { repairingCount -= 1 }
+        applying[lane] -= 1
+        if let waiting = rebased?.behind[lane], waiting > 0 { rebased?.behind[lane] = waiting - 1 }
+    }
+
+    /// The place that a rebase has moved to, once everything that it claims is durable.
+    mutating func takeRebased() -> FeedProgress? {
+        guard let rebased, rebased.behind.all == 0 else { return nil }
+        self.rebased = nil
+        return rebased.progress
     }
 
     /// The peer could not vouch for what it was presented, and an audit has found everything up to here. The place may lie
     /// before the one presented: the feed begins anew for a node under a new incarnation, whose store remembers the old.
-    /// - Returns: nil if it lies before what has come in order in this session.
-    mutating func rebase(to cursor: FeedCursor) -> FeedProgress? {
-        guard var progress else { return nil }
+    /// - Returns: false if it lies before what has come in order in this session.
+    mutating func rebase(to cursor: FeedCursor) -> Bool {
+        guard var progress else { return false }
         if cursor.position < progress.cursor.position {
-            guard !hasMoved else { return nil }
+            guard !hasMoved else { return false }
             // Intervals of the old feed mean nothing in the new one.
             progress.intervals = live.map { [$0] } ?? []
         }
         progress.rebase(to: cursor)
         hasMoved = true
         self.progress = progress
-        return progress
+        rebased = (progress, applying)
+        return true
     }
 }

@@ -368,10 +368,12 @@ package struct SyncSession: ~Copyable {
         return send(batch, with: batch.keys) + pump()
     }
 
-    /// - Parameter batches: what was read for the repair lane; places are given here.
-    /// - Parameter forAudit: the number of batches counts as one `send` of the audit.
+    /// - Parameter operations: what was read for the repair lane, and fits into a batch.
+    /// - Parameter rest: of what was to be read, that which does not fit.
+    /// - Parameter forAudit: the batch is one `send` of the audit.
     package mutating func repairRead(
-        _ operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = [], forAudit: Bool
+        _ operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = [], rest: [Dot] = [],
+        forAudit: Bool
     ) -> [Effect] {
         guard case .established = phase else { return [] }
         if !forAudit { sending.isReading = false }
@@ -379,7 +381,7 @@ package struct SyncSession: ~Copyable {
             return (forAudit ? perform { $0.sent() } : []) + pump()
         }
         let batch = sending.repair(operations, hashes: hashes, forAudit: forAudit, at: now.monotonicMilliseconds)
-        return send(batch, with: keys) + pump()
+        return send(batch, with: keys) + (rest.isEmpty ? [] : perform { $0.sendsBesides(rest) }) + pump()
     }
 
     /// The batch that ends here is durable.
@@ -389,7 +391,7 @@ package struct SyncSession: ~Copyable {
         case .idle, .awaitingHello, .closed, .searching: return []
         // The peer may be further than this side, which still looks for the cursor that it goes on from.
         case .meeting, .established:
-            return [.send(.ack(lane, position: end.position, digest: end.digest))] + releaseReply()
+            return [.send(.ack(lane, position: end.position, digest: end.digest))] + saveReceived() + releaseReply()
                 + receivedEverything() + releaseWish()
         }
     }
@@ -575,10 +577,14 @@ package struct SyncSession: ~Copyable {
         guard cursor.feed == peer?.replica, standing != nil else {
             return close(.cursorMismatch, "a cursor of feed \(cursor.feed), not of the peer's own")
         }
-        guard let progress = receiving.rebase(to: cursor) else {
+        guard receiving.rebase(to: cursor) else {
             return close(.cursorMismatch, "a cursor at \(cursor.position), behind what was sent in order")
         }
-        return [.saveReceived(progress), .notice(.remaining(0))]
+        return saveReceived() + [.notice(.remaining(0))]
+    }
+
+    private mutating func saveReceived() -> [Effect] {
+        receiving.takeRebased().map { [.saveReceived($0)] } ?? []
     }
 
     private mutating func receivedEverything() -> [Effect] {
