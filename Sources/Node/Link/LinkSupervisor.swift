@@ -16,6 +16,10 @@ actor LinkSupervisor {
     static let hurriedLookMilliseconds: Int64 = 10_000
     /// Between two audits with the same peer.
     static let auditIntervalMilliseconds: Int64 = 86_400_000
+    /// Behind the beginning of a session, where an audit is overdue: not at once, since a line that has just come back
+    /// has other things to carry, and not for all nodes of a province at the same moment.
+    static let overdueAuditMillisecondsMin: Int64 = 60_000
+    static let overdueAuditMillisecondsMax: Int64 = 600_000
 
     private struct Session {
         var site: SiteCode
@@ -174,7 +178,7 @@ actor LinkSupervisor {
                 continue
             }
             var failures: [String] = []
-            for (index, address) in addresses.enumerated() where !isStopping {
+            for (index, address) in addresses.enumerated() where !isStopping && !paused.contains(site) {
                 let result = await runSession(
                     with: site, role: role, at: address, preferred: Array(addresses[..<index]))
                 failures.append(result.failure)
@@ -186,7 +190,7 @@ actor LinkSupervisor {
                 }
             }
             let failure =
-                failures.isEmpty
+                addresses.isEmpty
                 ? "no address is configured: set `parents` in node.yaml" : failures.joined(separator: "; ")
             if role == .parent { await node.setCaughtUp(false) }
             noteDisconnected(site, failure: failure)
@@ -243,6 +247,10 @@ actor LinkSupervisor {
                 let body = try await stream.collect(bytesMax: 4_096)
                 return ("\(address) answers \(status): \(String(buffer: body))", false)
             }
+            if let reason = refusal(of: site, connection.peer.certificate) {
+                stream.reset(.cancel)
+                return (reason, false)
+            }
             let control = LinkControl()
             let isBehind = try Renewal.isWanted(keys, hurries: node.roots.hurries, now: NodeClock.system())
             let renewal = isBehind ? Task { await renewWhenParentIsReady(over: connection) } : nil
@@ -276,6 +284,13 @@ actor LinkSupervisor {
                 keys: keys, site: site, hurries: true, over: connection, logger: logger)
             if isRenewed == true { return }
         }
+    }
+
+    /// Why no session may begin, although one could when it was dialled.
+    private func refusal(of site: SiteCode, _ certificate: PeerCertificate?) -> String? {
+        if certificate.map(node.revocations.peers.includes) == true { return RevokedPeers.reason }
+        if isStopping { return "the node is shutting down" }
+        return paused.contains(site) ? "paused by an administrator" : nil
     }
 
     private func connect(to address: TransportAddress, _ site: SiteCode) async throws -> HTTP2Connection {
@@ -349,7 +364,7 @@ actor LinkSupervisor {
         let session = Session(site: site, certificate: certificate, began: began)
         let link = begin(stream, session, role, isDialer: isDialer, control)
         // Whoever dialled looks after the audits, so that the two do not do it twice.
-        let audits = isDialer ? Task { await auditDaily(control) } : nil
+        let audits = isDialer ? Task { await auditDaily(site, control) } : nil
         let ending = await link.run(control: control)
         audits?.cancel()
         ended(site, control, ending)
@@ -375,13 +390,32 @@ actor LinkSupervisor {
         noteDisconnected(site, replica: replica, failure: ending.reason)
     }
 
-    private func auditDaily(_ control: LinkControl) async {
+    private func auditDaily(_ site: SiteCode, _ control: LinkControl) async {
         while !Task.isCancelled {
-            // Spread, so that a province's nodes do not all do it in the same minute.
-            let delay = Int64.random(in: Self.auditIntervalMilliseconds * 9 / 10...Self.auditIntervalMilliseconds)
+            let reader = node.reader
+            // What cannot be read counts as never.
+            let peers = await access.run { try? reader.peers() } ?? []
+            let met = peers.filter { $0.site == site }.max { $0.lastContact < $1.lastContact }
+            var generator = SystemRandomNumberGenerator()
+            let delay = Self.auditDelay(last: met?.auditTime ?? 0, now: node.clock.now(), using: &generator)
             try? await Task.sleep(for: .milliseconds(delay))
             if !Task.isCancelled { control.audit(.repair) }
         }
+    }
+
+    /// Sessions may be shorter than the interval: it counts from the last audit, whichever session had it. Spread, so that
+    /// a province's nodes do not all do it in the same minute.
+    /// - Parameter last: UTC milliseconds; 0 for none.
+    /// - Returns: milliseconds.
+    static func auditDelay(
+        last: Int64, now: Int64, using generator: inout some RandomNumberGenerator
+    ) -> Int64 {
+        let interval = Int64.random(
+            in: auditIntervalMilliseconds * 9 / 10...auditIntervalMilliseconds, using: &generator)
+        let overdue = Int64.random(in: overdueAuditMillisecondsMin...overdueAuditMillisecondsMax, using: &generator)
+        // A clock that was put back would have it wait for as long.
+        let passed = max(0, now - last)
+        return last == 0 ? overdue : max(overdue, interval - passed)
     }
 
     /// - Parameter replica: the node whose session ended; nil for whichever of the site was met last.

@@ -222,23 +222,41 @@ final class LinkControl: Sendable {
         var audit: @Sendable (RangeAudit.Purpose) -> Void
     }
 
-    private let reach = Mutex<Reach?>(nil)
+    private enum State {
+        /// The link does not run yet; with what has ended it already.
+        case waiting(end: (code: ByeCode, reason: String)?)
+        case running(Reach)
+        case over
+    }
+
+    private let state = Mutex(State.waiting(end: nil))
 
     func attach(
         stop: @escaping @Sendable (ByeCode, String) -> Void, audit: @escaping @Sendable (RangeAudit.Purpose) -> Void
     ) {
-        reach.withLock { $0 = Reach(stop: stop, audit: audit) }
+        let end: (code: ByeCode, reason: String)? = state.withLock { state in
+            guard case .waiting(let end) = state else { return nil }
+            state = .running(Reach(stop: stop, audit: audit))
+            return end
+        }
+        if let end { stop(end.code, end.reason) }
     }
 
     func detach() {
-        reach.withLock { $0 = nil }
+        state.withLock { $0 = .over }
     }
 
     func end(_ code: ByeCode, _ reason: String) {
-        reach.withLock { $0 }?.stop(code, reason)
+        let reach: Reach? = state.withLock { state in
+            if case .waiting(nil) = state { state = .waiting(end: (code, reason)) }
+            guard case .running(let reach) = state else { return nil }
+            return reach
+        }
+        reach?.stop(code, reason)
     }
 
     func audit(_ purpose: RangeAudit.Purpose) {
-        reach.withLock { $0 }?.audit(purpose)
+        let reach: Reach? = state.withLock { if case .running(let reach) = $0 { reach } else { nil } }
+        reach?.audit(purpose)
     }
 }
