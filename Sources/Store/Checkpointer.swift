@@ -60,7 +60,8 @@ final class Checkpointer: Sendable {
         lock.withLock {
             guard stage.withLock({ $0 == .atWork }) else { return }
             if connection == nil { connect() }
-            sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+            // SQLite would read through a null pointer.
+            if let connection { sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil) }
         }
         stage.withLock { if $0 == .atWork { $0 = .done } }
     }

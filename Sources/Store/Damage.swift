@@ -118,7 +118,18 @@ extension StoreWriter {
         guard hasher.hash(operation) == hash else { return false }
         // What is folded again must not be behind the log in memory.
         try catchUpProjection()
-        return try transaction { db, cache in
+        do {
+            return try replaceRow(of: operation, hash: hash, now: now)
+        } catch is StillDamaged {
+            return false
+        }
+    }
+
+    /// The row is what the copy says, and does not match: what its numbers stand for is damaged.
+    private struct StillDamaged: Error {}
+
+    private func replaceRow(of operation: Operation, hash: ContentHash, now: Int64) throws -> Bool {
+        try transaction { db, cache in
             guard let arrival = try damagedRow(of: operation, hash: hash, db),
                 case .damaged(let readable) = try RowVerdict.of(arrival, db)
             else { return false }
@@ -127,6 +138,7 @@ extension StoreWriter {
             guard let stated, stated["hash"] == hash.data || readable?.contents == hash else { return false }
             let entity = try localNumber(of: operation.entity, db, cache)
             try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
+            guard try RowVerdict.of(arrival, db).isSound else { throw StillDamaged() }
             try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
             try refold(entity, including: arrival, now: now, db, cache)
             let former: Int64 = stated["entity"]

@@ -77,12 +77,10 @@ extension Merge {
         let work: Work
         if try find.step() {
             defer { find.reset() }
-            let ticket: Ticket
-            do {
-                // An entity that the log names and that was not folded yet has no state.
-                ticket = try find.integer(1) == 0 ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity)
-            } catch {
-                throw StoreError.corruptState(entity: entity, reason: "\(error)")
+            // An entity that the log names and that was not folded yet has no state.
+            let isEmpty = find.integer(1) == 0
+            guard let ticket = try? isEmpty ? Ticket(id: entity) : Ticket(decoding: find.blob(4), id: entity) else {
+                return try workFromLog(on: entity, id: find.integer(0), facts: find.integer(3))
             }
             work = Work(
                 id: find.integer(0), isNew: false, ticket: ticket,
@@ -97,6 +95,21 @@ extension Merge {
         }
         cache.works.insert(work)
         touch(work)
+        return work
+    }
+
+    /// Of an entity whose state is damaged: its operations are in the log, and what has come since is not kept waiting.
+    /// O(operations of the log).
+    private mutating func workFromLog(on entity: EntityID, id: Int64, facts: Int64) throws -> Work {
+        let work = Work(id: id, isNew: false, ticket: Ticket(id: entity), digest: .empty, facts: facts)
+        work.mayShowMore = true
+        cache.works.insert(work)
+        touch(work)
+        let rows = try BoundStatement(
+            db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.entity = ?1 ORDER BY o.arrival")
+        rows.bind(1, id)
+        let table = try InternTable(db)
+        while try rows.step() { try replay(rows, table) }
         return work
     }
 

@@ -296,7 +296,8 @@ extension StoreWriter {
     package func scrubErased() throws -> Bool {
         guard try reader.hasErasedPending() else { return true }
         do {
-            try checkpoint()
+            // A backup reads for minutes: nobody waits for its end here.
+            try checkpoint(isPatient: false)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
         {
             return false

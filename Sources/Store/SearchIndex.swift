@@ -87,6 +87,8 @@ package final class SearchIndex: Sendable {
     nonisolated(unsafe) private var opened: DatabaseQueue?
     /// There is a file that readers can attach.
     private let isThere = Atomic(false)
+    /// It was looked through since it was made, because a search had met damage somewhere.
+    private let isSound = Atomic(false)
     /// Nil until it is known.
     private let standing = Mutex<SearchStanding?>(nil)
     private let lossHandler = Mutex<(@Sendable () -> Void)?>(nil)
@@ -248,7 +250,12 @@ package final class SearchIndex: Sendable {
             // It has just begun anew, or somebody has taken it away.
             return try readAnew(where: { !FileManager.default.fileExists(atPath: path) }, body)
         } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
-            // If it is the store that is damaged, it is met again.
+            // It may be the store that is damaged: an index that was looked through once is not suspected again.
+            guard !isSound.load(ordering: .relaxed) else { throw error }
+            guard try fault() != nil else {
+                isSound.store(true, ordering: .relaxed)
+                throw error
+            }
             return try readAnew(where: { true }, body)
         }
     }
@@ -296,6 +303,7 @@ package final class SearchIndex: Sendable {
         try? opened?.close()
         opened = nil
         isThere.store(false, ordering: .releasing)
+        isSound.store(false, ordering: .relaxed)
         standing.withLock { $0 = nil }
         Self.remove(path)
         // Those at hand are attached to the file that is gone.

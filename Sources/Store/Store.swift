@@ -68,6 +68,8 @@ package enum Store {
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
     static let readerCacheKibibytes = 2 * 1024
     static let readerCountMax = 3
+    /// How long a connection waits for another's lock.
+    static let busyMilliseconds: Int32 = 5_000
     static let schemaVersion = 1
 
     /// Opens (or with `creating`, makes) the store of a folder. If the store does not hold the end of its incarnation's
@@ -145,7 +147,7 @@ package enum Store {
         configuration.journalMode = .wal
         configuration.maximumReaderCount = readerCountMax
         configuration.label = "banjie"
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(Double(busyMilliseconds) / 1_000)
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
         }

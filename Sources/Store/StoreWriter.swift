@@ -1,4 +1,5 @@
 internal import GRDB
+internal import GRDBSQLite
 package import Replication
 package import Tickets
 
@@ -92,8 +93,9 @@ package final class StoreWriter {
         return result
     }
 
-    /// Whether operations are in the log that entities and tickets do not show yet.
-    package var isProjectionBehind: Bool { cache?.projectionCursor != nil }
+    /// Whether operations are in the log that entities and tickets do not show yet; also where a transaction that failed
+    /// has left that unknown.
+    package var isProjectionBehind: Bool { cache.map { $0.projectionCursor != nil } ?? true }
 
     /// Writes what `commit` has left for later.
     /// - Returns: whose projection was written since the last result, be it by this call, by one that needs a whole
@@ -165,8 +167,12 @@ package final class StoreWriter {
     package func summary(of id: EntityID) -> TicketSummary? { cache?.works[id]?.kept?.summary }
 
     /// Moves everything from the WAL into the database file and empties the WAL.
-    package func checkpoint() throws {
+    /// - Parameter isPatient: waits for readers that hold on to it, as long as for a lock.
+    /// - Throws: `DatabaseError` with SQLITE_BUSY while there are some.
+    package func checkpoint(isPatient: Bool = true) throws {
         try pool.writeWithoutTransaction { db in
+            if !isPatient { sqlite3_busy_timeout(db.sqliteConnection, 0) }
+            defer { if !isPatient { sqlite3_busy_timeout(db.sqliteConnection, Store.busyMilliseconds) } }
             _ = try reader.checkpointer.alone { try db.checkpoint(.truncate) }
         }
     }

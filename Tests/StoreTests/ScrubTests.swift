@@ -105,6 +105,25 @@ import Tickets
         #expect(try store.reader.damaged().isEmpty)
     }
 
+    @Test("a row that does not match with a sound copy in it either is not healed, and stays on the list")
+    func damagedAgain() throws {
+        let raw = RawConnection(store.folder)
+        try raw.execute("UPDATE operation SET body = x'' WHERE arrival = 4")
+        try store.writer.noteDamaged(arrival: 4, now: 1)
+        let noted = try store.reader.damaged()
+        // In place of a disk that damages what is written to it.
+        try raw.execute(
+            """
+            CREATE TRIGGER breaks AFTER UPDATE ON operation
+            BEGIN UPDATE operation SET body = x'01' WHERE arrival = new.arrival; END
+            """)
+        #expect(try !store.writer.heal(log[3], hash: hashes[3]))
+        #expect(try store.reader.damaged() == noted && scrub() == [4])
+        try raw.execute("DROP TRIGGER breaks")
+        #expect(try store.writer.heal(log[3], hash: hashes[3]))
+        #expect(try store.reader.damaged().isEmpty && scrub().isEmpty)
+    }
+
     @Test("two breaks in one row leave nothing to tell its operation by: it is left alone")
     func twice() throws {
         try RawConnection(store.folder).execute(
