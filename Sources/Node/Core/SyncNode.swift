@@ -441,6 +441,8 @@ package actor SyncNode {
     }
 
     private func publish(receipts effects: ReplicaEffects) {
+        // Of tickets that a call before has brought up to the log, and had nobody to tell.
+        if isCaughtUp, !effects.owingReceipts.isEmpty { writeReceipts(for: effects.owingReceipts) }
         guard effects.insertedCount > 0 else { return }
         subscribers.publish(peers: effects.advancedPeers)
         saveEpochSoon()

@@ -683,7 +683,7 @@ package nonisolated struct WireAuditReply: Sendable {
   /// For `list`: the last entity has more behind its last dot.
   package var isCut: Bool = false
 
-  /// For `fetch`: how many of them were sent.
+  /// For `fetch`: how many of the dots it answers, from the first; the rest did not fit into a batch.
   package var sent: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
