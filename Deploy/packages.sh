@@ -3,7 +3,7 @@
 # Without arguments: what building needs.
 set -eu
 
-[ $# -gt 0 ] || set -- libsqlite3-dev libnghttp2-dev libssl-dev libzstd-dev pkg-config
+[ $# -gt 0 ] || set -- libsqlite3-dev libnghttp2-dev libssl-dev libzstd-dev libjemalloc-dev pkg-config
 
 missing=
 for package in "$@"; do

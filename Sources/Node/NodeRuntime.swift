@@ -1,4 +1,3 @@
-internal import CMalloc
 internal import Foundation
 internal import Hummingbird
 package import Logging
@@ -36,16 +35,6 @@ extension SyncNode {
 
 /// A node at work: its listeners, its link upward, its timers. Runs until it is shut down gracefully.
 package final class NodeRuntime: Service, RuntimeControl {
-    /// With two, the writer waits for the threads that read, index and free beside it: a seventh of its time.
-    static let memoryArenasMax: Int32 = 4
-    /// Blocks of this size have pages of their own, which go back to the system at once: batches come in such blocks, and
-    /// what they leave would lie between what stays.
-    static let memoryBlockBytesMin: Int32 = 256 * 1024
-    /// Free memory that an arena keeps at its end.
-    static let memorySpareBytesMax: Int32 = 64 * 1024
-    /// What an arena takes beyond what it needs.
-    private static let memoryPaddingBytes: Int32 = 16 * 1024
-
     package let node: SyncNode
     package let folder: DataFolder
     private let configuration: NodeConfiguration
@@ -71,12 +60,6 @@ package final class NodeRuntime: Service, RuntimeControl {
     package init(
         folder: DataFolder, logger: Logger, patienceMilliseconds: Int = NodeRuntime.lockPatienceMilliseconds
     ) throws {
-        // Batches are made on one thread and freed on another: with an arena for each thread, glibc keeps several times
-        // what is in use.
-        _ = mallopt(Int32(MALLOC_ARENA_MAX), Self.memoryArenasMax)
-        _ = mallopt(Int32(MALLOC_MMAP_THRESHOLD), Self.memoryBlockBytesMin)
-        _ = mallopt(Int32(MALLOC_TRIM_THRESHOLD), Self.memorySpareBytesMax)
-        _ = mallopt(Int32(MALLOC_TOP_PAD), Self.memoryPaddingBytes)
         self.folder = folder
         configuration = try NodeConfiguration(folder: folder)
         var logger = logger

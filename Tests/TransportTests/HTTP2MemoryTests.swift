@@ -7,24 +7,26 @@ import Testing
 struct HTTP2MemoryTests {
     @Test("a block that grows and shrinks across the border keeps what is in it")
     func growth() throws {
+        let memory = HTTP2Memory()
         let border = HTTP2Memory.pagedBytesMin
-        var block = try #require(HTTP2Memory.allocate(100))
+        var block = try #require(memory.allocate(100))
         for index in 0..<100 { block.storeBytes(of: UInt8(index), toByteOffset: index, as: UInt8.self) }
         for size in [border - 1, border, 4 * border, border - 1, 300, 100] {
-            block = try #require(HTTP2Memory.reallocate(block, size))
+            block = try #require(memory.reallocate(block, size))
             #expect(UInt(bitPattern: block) % 16 == 0)
             #expect((0..<100).allSatisfy { block.load(fromByteOffset: $0, as: UInt8.self) == UInt8($0) })
             block.storeBytes(of: 99, toByteOffset: 99, as: UInt8.self)
             memset(block + 100, 0xff, size - 100)
         }
-        HTTP2Memory.free(block)
-        HTTP2Memory.free(nil)
+        memory.free(block)
+        memory.free(nil)
     }
 
     @Test("more than there can be is refused")
     func overflow() {
-        #expect(HTTP2Memory.allocate(.max) == nil)
-        #expect(HTTP2Memory.allocate(.max - HTTP2Memory.prefixBytes - 4_096) == nil)
-        #expect(HTTP2Memory.reallocate(nil, .max) == nil)
+        let memory = HTTP2Memory()
+        #expect(memory.allocate(.max) == nil)
+        #expect(memory.allocate(.max - 4_096) == nil)
+        #expect(memory.reallocate(nil, .max) == nil)
     }
 }

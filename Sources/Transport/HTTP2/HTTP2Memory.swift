@@ -1,59 +1,74 @@
 internal import CNGHTTP2
 internal import Foundation
 
-/// nghttp2's memory. It holds a buffer for a whole frame per connection and writes only the heads of frames into it, since
-/// bodies go past it (`NGHTTP2_DATA_FLAG_NO_COPY`). Blocks of that size get pages of their own, of which a connection
-/// that waits has touched one; out of the heap it would get four that something else had touched.
-enum HTTP2Memory {
+/// The memory of one nghttp2 session. It holds a buffer for a whole frame and writes only the heads of frames into it,
+/// since bodies go past it (`NGHTTP2_DATA_FLAG_NO_COPY`). Blocks of that size get pages of their own, of which a
+/// connection that waits has touched one; out of the heap it would get four that something else had touched.
+///
+/// Belongs to its session's thread, and has to outlive the session.
+final class HTTP2Memory {
     /// Blocks from here on get pages of their own.
     static let pagedBytesMin = 16_384
-    /// As large as what malloc aligns to.
-    static let prefixBytes = 16
 
-    /// Stands in front of every block.
-    private struct Prefix {
-        var whole: Int
-        var isPaged: Bool
-    }
+    /// Those that have pages of their own; a session has one or two.
+    private var paged: [UnsafeMutableRawBufferPointer] = []
 
-    /// For a session to copy.
-    static func withCallbacks<Result>(_ body: (UnsafeMutablePointer<nghttp2_mem>) -> Result) -> Result {
+    /// For the session to copy.
+    func withCallbacks<Result>(_ body: (UnsafeMutablePointer<nghttp2_mem>) -> Result) -> Result {
         var callbacks = nghttp2_mem(
-            mem_user_data: nil, malloc: { size, _ in HTTP2Memory.allocate(size) },
-            free: { block, _ in HTTP2Memory.free(block) },
-            calloc: { count, size, _ in
+            mem_user_data: Unmanaged.passUnretained(self).toOpaque(),
+            malloc: { size, me in HTTP2Memory.of(me).allocate(size) },
+            free: { block, me in HTTP2Memory.of(me).free(block) },
+            calloc: { count, size, me in
                 let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: size)
-                guard !isTooMuch, let block = HTTP2Memory.allocate(bytes) else { return nil }
+                guard !isTooMuch, let block = HTTP2Memory.of(me).allocate(bytes) else { return nil }
                 memset(block, 0, bytes)
                 return block
             },
-            realloc: { block, size, _ in HTTP2Memory.reallocate(block, size) })
+            realloc: { block, size, me in HTTP2Memory.of(me).reallocate(block, size) })
         return body(&callbacks)
     }
 
-    static func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-        let (whole, isTooMuch) = size.addingReportingOverflow(prefixBytes)
-        guard !isTooMuch else { return nil }
-        let isPaged = size >= pagedBytesMin
-        let start =
-            isPaged ? mmap(nil, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : malloc(whole)
-        guard let start, start != MAP_FAILED else { return nil }
-        start.storeBytes(of: Prefix(whole: whole, isPaged: isPaged), as: Prefix.self)
-        return start + prefixBytes
+    private static func of(_ me: UnsafeMutableRawPointer?) -> HTTP2Memory {
+        guard let me else { preconditionFailure("nghttp2 passes on what it was given") }
+        return Unmanaged<HTTP2Memory>.fromOpaque(me).takeUnretainedValue()
     }
 
-    static func free(_ block: UnsafeMutableRawPointer?) {
-        guard let start = block.map({ $0 - prefixBytes }) else { return }
-        let prefix = start.load(as: Prefix.self)
-        if prefix.isPaged { munmap(start, prefix.whole) } else { Foundation.free(start) }
+    /// - Returns: nil if there is no memory.
+    func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+        guard size >= Self.pagedBytesMin else { return malloc(size) }
+        guard let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            start != MAP_FAILED
+        else { return nil }
+        paged.append(UnsafeMutableRawBufferPointer(start: start, count: size))
+        return start
     }
 
-    static func reallocate(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {
-        guard let new = allocate(size) else { return nil }
-        guard let block else { return new }
-        let former = (block - prefixBytes).load(as: Prefix.self).whole - prefixBytes
-        memcpy(new, block, min(former, size))
-        free(block)
+    func free(_ block: UnsafeMutableRawPointer?) {
+        guard let index = index(of: block) else { return Foundation.free(block) }
+        let pages = paged.remove(at: index)
+        munmap(pages.baseAddress, pages.count)
+    }
+
+    func reallocate(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {
+        guard let block else { return allocate(size) }
+        if let index = index(of: block) {
+            let former = paged[index].count
+            guard let new = allocate(size) else { return nil }
+            memcpy(new, block, min(former, size))
+            free(block)
+            return new
+        }
+        guard size >= Self.pagedBytesMin else { return realloc(block, size) }
+        // As long as it has to be, and no longer than what has pages of its own.
+        guard let grown = realloc(block, size) else { return nil }
+        guard let new = allocate(size) else { return grown }
+        memcpy(new, grown, size)
+        Foundation.free(grown)
         return new
+    }
+
+    private func index(of block: UnsafeMutableRawPointer?) -> Int? {
+        paged.firstIndex { $0.baseAddress == block }
     }
 }

@@ -51,6 +51,7 @@ package final class HTTP2Session {
     var pingsUnderWay = 0
     private var pointer: OpaquePointer!
     private var isInsideLibrary = false
+    private let memory = HTTP2Memory()
     private(set) var isTerminated = false
 
     /// One stream as the session sees it.
@@ -85,7 +86,7 @@ package final class HTTP2Session {
         nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(limits.streamsMax))
         nghttp2_option_set_max_continuations(options, limits.continuationsMax)
         let me = Unmanaged.passUnretained(self).toOpaque()
-        let made = HTTP2Memory.withCallbacks { memory in
+        let made = memory.withCallbacks { memory in
             role == .server
                 ? nghttp2_session_server_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
                 : nghttp2_session_client_new3(&pointer, sessionCallbacks.pointer, me, options, memory)
