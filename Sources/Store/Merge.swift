@@ -1,7 +1,7 @@
 internal import GRDB
 package import Replication
 internal import SwiftProtobuf
-internal import Tickets
+package import Tickets
 
 /// Where operations come from.
 package enum BatchSource: Hashable, Sendable {
@@ -30,17 +30,21 @@ package struct MergeBatch: Sendable {
     /// Of an operation, beside its contents: the value itself, its hash, its reading, the headers of its arrays.
     private static let operationMemoryBytes = 640
 
+    /// - Parameter readings: of the operations, where they are at hand.
     package init(
-        source: BatchSource, operations: [Operation], hashes: [ContentHash], keys: [PersonalKeyEntry] = [],
-        agreed: AgreedHistories = AgreedHistories()
+        source: BatchSource, operations: [Operation], hashes: [ContentHash], readings: [OperationReading]? = nil,
+        keys: [PersonalKeyEntry] = [], agreed: AgreedHistories = AgreedHistories()
     ) {
         precondition(operations.count == hashes.count, "every operation has its hash")
+        precondition(readings.map { $0.count == operations.count } ?? true, "every operation has its reading")
+        assert(
+            readings.map { $0 == operations.map { OperationReading($0) } } ?? true, "a body says what its octets say")
         self.source = source
         self.operations = operations
         self.hashes = hashes
         self.keys = keys
         self.agreed = agreed
-        readings = operations.map { OperationReading($0) }
+        self.readings = readings ?? operations.map { OperationReading($0) }
         writers = Set(operations.lazy.map(\.dot.replica))
         memoryBytes = operations.reduce(0) { $0 + $1.approximateBytes + Self.operationMemoryBytes }
     }
@@ -283,7 +287,11 @@ struct Merge: ~Copyable {
         _ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash
     ) throws {
         replica.stored += 1
-        replica.isChanged = true
+        if sequence == replica.prefix + 1, sequence == replica.highest + 1 {
+            replica.unwritten += 1
+        } else {
+            replica.isChanged = true
+        }
         let isLater = sequence > replica.highest
         replica.highest = max(replica.highest, sequence)
         guard sequence == replica.prefix + 1 || PlantedBug.prefixJumpsHole.isActive else {
@@ -373,16 +381,10 @@ struct Merge: ~Copyable {
     }
 
     mutating func writeReplicasAndPeers() throws {
-        for replica in cache.replicas.values where replica.isChanged {
-            let update = cache.statements.updateReplica
-            update.bind(1, replica.id)
-            update.bind(2, replica.site?.rawValue)
-            update.bind(3, replica.prefix)
-            replica.chain.withBytes { update.bind(4, $0) }
-            update.bind(5, replica.highest)
-            update.bind(6, replica.stored)
-            try update.run()
-            replica.isChanged = false
+        for replica in cache.replicas.values where replica.isChanged || replica.unwritten > 0 {
+            let mayWait = replica.replica == own && !replica.isChanged
+            if mayWait, replica.unwritten < ReplicaHead.unwrittenMax { continue }
+            try cache.write(replica)
         }
         for peer in cache.peers.values {
             if peer.isChanged {

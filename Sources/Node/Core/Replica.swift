@@ -139,7 +139,8 @@ package final class Replica {
                 by: author, of: identity.replica, at: index == 0 ? clock.last : clock.tick(wall: now))
         }
         guard let first = operations.first else { preconditionFailure("a decision has at least one operation") }
-        let effects = try commitOwn(operations, keys: sealer.made, now: now)
+        let effects = try commitOwn(
+            operations, drafts.map { OperationReading(of: $0.content) }, keys: sealer.made, now: now)
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
     }
 
@@ -181,13 +182,13 @@ package final class Replica {
         try body(&transaction)
         guard !transaction.operations.isEmpty else { return ReplicaEffects(MergeResult()) }
         clock = transaction.clock
-        return try commitOwn(transaction.operations, keys: transaction.sealer.made, now: now)
+        return try commitOwn(transaction.operations, transaction.readings, keys: transaction.sealer.made, now: now)
     }
 
     private func commitOwn(
-        _ operations: [Operation], keys: [PersonalKeyEntry], now: Int64
+        _ operations: [Operation], _ readings: [OperationReading], keys: [PersonalKeyEntry], now: Int64
     ) throws -> ReplicaEffects {
-        let result = try writer.commit([try batch(of: operations, keys: keys)], now: now)
+        let result = try writer.commit([try batch(of: operations, readings, keys: keys)], now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence
         return ReplicaEffects(result)
     }
@@ -202,14 +203,16 @@ package final class Replica {
         return ReplicaEffects(result)
     }
 
-    private func batch(of operations: [Operation], keys: [PersonalKeyEntry]) throws -> MergeBatch {
+    private func batch(
+        of operations: [Operation], _ readings: [OperationReading]? = nil, keys: [PersonalKeyEntry]
+    ) throws -> MergeBatch {
         var hashes: [ContentHash] = []
         hashes.reserveCapacity(operations.count)
         for operation in operations {
             try operation.check()
             hashes.append(hasher.hash(operation))
         }
-        return MergeBatch(source: .local, operations: operations, hashes: hashes, keys: keys)
+        return MergeBatch(source: .local, operations: operations, hashes: hashes, readings: readings, keys: keys)
     }
 }
 
@@ -232,6 +235,7 @@ package struct AppendTransaction {
     private var sequence: UInt64
     private var tickets: [EntityID: Ticket] = [:]
     package private(set) var operations: [Operation] = []
+    private(set) var readings: [OperationReading] = []
 
     init(
         replica: ReplicaID, writer: StoreWriter, sealer: PersonalSealer, clock: HybridClock, sequence: UInt64,
@@ -271,9 +275,11 @@ package struct AppendTransaction {
             dot: Dot(replica, sequence), entity: id, previous: ticket.previous(of: replica), seen: ticket.seen(),
             time: clock.tick(wall: now), author: author, scope: Array(Set(scope)).sorted(),
             kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: body.encoded())
-        ticket.apply(operation)
+        let reading = OperationReading(of: body)
+        ticket.apply(operation, reading)
         tickets[id] = ticket
         operations.append(operation)
+        readings.append(reading)
         return operation.dot
     }
 }
