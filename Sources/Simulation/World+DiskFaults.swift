@@ -22,20 +22,13 @@ extension World {
     /// The transaction is undone at its end, after everything else in it was done; the node goes on.
     func failing(_ office: Office, _ replica: Replica, _ body: (Replica) throws -> Void) throws {
         office.isFlushFailing = false
-        // What a merge writes last are the rows of replicas, and of this node's own operations mostly those of entities.
-        let tables = [("UPDATE", "replica"), ("UPDATE", "entity"), ("INSERT", "entity")]
-        for (index, (event, table)) in tables.enumerated() {
-            try replica.writer.executeForTests(
-                """
-                CREATE TEMP TRIGGER failing\(index) BEFORE \(event) ON main.\(table)
-                BEGIN SELECT RAISE(ABORT, '\(DiskFailure.flush)'); END
-                """)
-        }
-        defer {
-            for index in tables.indices {
-                try? replica.writer.executeForTests("DROP TRIGGER IF EXISTS temp.failing\(index)")
-            }
-        }
+        // What a merge writes last are the rows of replicas.
+        try replica.writer.executeForTests(
+            """
+            CREATE TEMP TRIGGER failing BEFORE UPDATE ON main.replica
+            BEGIN SELECT RAISE(ABORT, '\(DiskFailure.flush)'); END
+            """)
+        defer { try? replica.writer.executeForTests("DROP TRIGGER IF EXISTS temp.failing") }
         let held = office.log.hashes.count
         do {
             try body(replica)

@@ -71,7 +71,7 @@ extension StoreReader {
     /// What this node's own incarnation has written, up to its end; nil before its announcement.
     package func ownHistory() throws -> (sequence: UInt64, chain: ContentHash)? {
         try read { db in
-            try ReplicaHead.find(identity.replica, db).flatMap { $0.prefix > 0 ? ($0.prefix, $0.chain) : nil }
+            try LogHistory.find(identity.replica, db).flatMap { $0.prefix > 0 ? ($0.prefix, $0.chain) : nil }
         }
     }
 }
@@ -85,7 +85,7 @@ extension StoreWriter {
     /// - Returns: how the incarnation stands now; nil if nothing was taken.
     package func take(_ verified: VerifiedHead, now: Int64) throws -> HeadState? {
         try write { db in
-            guard let history = try ReplicaHead.find(verified.head.replica, db), history.site == verified.site else {
+            guard let history = try LogHistory.find(verified.head.replica, db), history.site == verified.site else {
                 return nil
             }
             guard let known = try HeadRow.find(verified.head.replica, db) else {
@@ -118,7 +118,7 @@ extension StoreWriter {
     package func checkHead(of replica: ReplicaID, now: Int64) throws -> Bool {
         try write { db in
             guard let row = try HeadRow.find(replica, db), row.record.state == .waiting,
-                let history = try ReplicaHead.find(replica, db)
+                let history = try LogHistory.find(replica, db)
             else { return false }
             let head = row.record.head
             guard history.prefix >= head.sequence else { return false }
@@ -149,7 +149,24 @@ extension StoreWriter {
     }
 }
 
-extension ReplicaHead {
+/// What the log holds of one incarnation without a gap.
+private struct LogHistory {
+    let id: Int64
+    let site: SiteCode?
+    let prefix: UInt64
+    /// At `prefix`.
+    let chain: ContentHash
+
+    static func find(_ replica: ReplicaID, _ db: Database) throws -> LogHistory? {
+        let row = try BoundStatement(db, "SELECT id, site, prefix, chain FROM replica WHERE replica = ?1")
+        row.bind(1, replica.rawValue)
+        guard try row.step() else { return nil }
+        defer { row.reset() }
+        return LogHistory(
+            id: row.integer(0), site: row.isNull(1) ? nil : SiteCode(validated: row.text(1)), prefix: row.unsigned(2),
+            chain: ContentHash(row.blob(3)) ?? .zero)
+    }
+
     /// The chain from a known place on. O(operations in between).
     func follow(
         from start: (sequence: UInt64, chain: ContentHash), to end: UInt64, countMax: Int, _ db: Database

@@ -84,9 +84,6 @@ enum Incarnation {
             let common = min(recovery.common ?? own.highest, own.highest)
             if common < own.highest {
                 try Reissue.takeOut(own, beyond: common, under: replica, db: db, cache: cache, refold: refold)
-            } else {
-                // From here on its row is as any other's, and says all.
-                try cache.write(own)
             }
             identity.follows = Predecessor(replica: identity.replica, sequence: common)
         }

@@ -37,8 +37,6 @@ package struct MergeBatch: Sendable {
     ) {
         precondition(operations.count == hashes.count, "every operation has its hash")
         precondition(readings.map { $0.count == operations.count } ?? true, "every operation has its reading")
-        assert(
-            readings.map { $0 == operations.map { OperationReading($0) } } ?? true, "a body says what its octets say")
         self.source = source
         self.operations = operations
         self.hashes = hashes
@@ -287,11 +285,7 @@ struct Merge: ~Copyable {
         _ replica: WriterCache.ReplicaEntry, _ sequence: UInt64, _ hash: ContentHash
     ) throws {
         replica.stored += 1
-        if sequence == replica.prefix + 1, sequence == replica.highest + 1 {
-            replica.unwritten += 1
-        } else {
-            replica.isChanged = true
-        }
+        replica.isChanged = true
         let isLater = sequence > replica.highest
         replica.highest = max(replica.highest, sequence)
         guard sequence == replica.prefix + 1 || PlantedBug.prefixJumpsHole.isActive else {
@@ -381,10 +375,16 @@ struct Merge: ~Copyable {
     }
 
     mutating func writeReplicasAndPeers() throws {
-        for replica in cache.replicas.values where replica.isChanged || replica.unwritten > 0 {
-            let mayWait = replica.replica == own && !replica.isChanged
-            if mayWait, replica.unwritten < ReplicaHead.unwrittenMax { continue }
-            try cache.write(replica)
+        for replica in cache.replicas.values where replica.isChanged {
+            let update = cache.statements.updateReplica
+            update.bind(1, replica.id)
+            update.bind(2, replica.site?.rawValue)
+            update.bind(3, replica.prefix)
+            replica.chain.withBytes { update.bind(4, $0) }
+            update.bind(5, replica.highest)
+            update.bind(6, replica.stored)
+            try update.run()
+            replica.isChanged = false
         }
         for peer in cache.peers.values {
             if peer.isChanged {

@@ -30,7 +30,7 @@ enum Reissue {
             try dropEmptyEntities(db)
         }
         try keep(branch.taken, common: common, db)
-        try shorten(own, to: common, db, cache)
+        try shorten(own, to: common, db)
         try branch.noteLost(of: own.replica, under: next, now: refold.now, db)
     }
 
@@ -130,9 +130,7 @@ enum Reissue {
             ]) ?? false
     }
 
-    private static func shorten(
-        _ own: WriterCache.ReplicaEntry, to common: UInt64, _ db: Database, _ cache: WriterCache
-    ) throws {
+    private static func shorten(_ own: WriterCache.ReplicaEntry, to common: UInt64, _ db: Database) throws {
         own.highest = common
         own.stored = UInt64(
             try Int64.fetchOne(db, sql: "SELECT count(*) FROM operation WHERE replica = ?", arguments: [own.id]) ?? 0)
@@ -149,7 +147,12 @@ enum Reissue {
             own.chain = hasher.link(previous: own.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
         }
         rows.reset()
-        try cache.write(own)
+        try db.execute(
+            sql: "UPDATE replica SET prefix = ?, chain = ?, highest = ?, stored = ? WHERE id = ?",
+            arguments: [
+                Int64(bitPattern: own.prefix), own.chain.data, Int64(bitPattern: own.highest),
+                Int64(bitPattern: own.stored), own.id,
+            ])
         // An incarnation whose announcement is among what left has not announced itself.
         if common == 0 {
             try db.execute(sql: "UPDATE replica SET site = NULL WHERE id = ?", arguments: [own.id])

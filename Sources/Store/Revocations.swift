@@ -56,22 +56,19 @@ extension StoreReader {
             let rows = try BoundStatement(
                 db,
                 """
-                SELECT r.replica, EXISTS (SELECT 1 FROM void v WHERE v.replica = r.id)
+                SELECT r.replica, r.prefix, r.highest,
+                    coalesce((SELECT o.time FROM operation o WHERE o.replica = r.id AND o.sequence = r.highest), 0),
+                    EXISTS (SELECT 1 FROM void v WHERE v.replica = r.id)
                 FROM replica r WHERE r.site = ?1 ORDER BY r.id
                 """)
             rows.bind(1, site.rawValue)
             var result: [RevocableReplica] = []
             while try rows.step() {
-                let replica = ReplicaID(rows.unsigned(0))
-                guard let head = try ReplicaHead.find(replica, db) else { continue }
-                let time = try BoundStatement.integer(
-                    db, "SELECT time FROM operation WHERE replica = ?1 AND sequence = ?2", head.id,
-                    Int64(bitPattern: head.highest))
                 result.append(
                     RevocableReplica(
-                        replica: replica, site: site, contiguous: head.prefix, highest: head.highest,
-                        lastTime: HybridTimestamp(rawValue: UInt64(bitPattern: time)).milliseconds,
-                        isRevoked: rows.integer(1) != 0))
+                        replica: ReplicaID(rows.unsigned(0)), site: site, contiguous: rows.unsigned(1),
+                        highest: rows.unsigned(2), lastTime: HybridTimestamp(rawValue: rows.unsigned(3)).milliseconds,
+                        isRevoked: rows.integer(4) != 0))
             }
             return result
         }

@@ -13,6 +13,10 @@ extension StoreReader {
 
     /// Up to which sequence an incarnation's stream is here without a hole.
     package func prefix(of replica: ReplicaID) throws -> UInt64 {
-        try read { try ReplicaHead.find(replica, $0)?.prefix ?? 0 }
+        try read { db in
+            UInt64(
+                bitPattern: try BoundStatement.integer(
+                    db, "SELECT prefix FROM replica WHERE replica = ?1", Int64(bitPattern: replica.rawValue)))
+        }
     }
 }

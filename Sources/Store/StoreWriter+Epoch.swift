@@ -61,11 +61,8 @@ extension StoreWriter {
         savedEpoch = epoch
     }
 
-    /// Brings up to what is durable what is allowed to lie behind it: the epoch file, and the row of this incarnation.
     /// Nothing is written by a writer that never came to the end of opening.
-    func saveAtEnd() throws {
-        guard savedEpoch != nil else { return }
-        try saveEpoch()
-        try saveOwnHead()
+    func saveEpochAtEnd() throws {
+        if savedEpoch != nil { try saveEpoch() }
     }
 }

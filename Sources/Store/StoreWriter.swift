@@ -46,8 +46,8 @@ package final class StoreWriter {
     }
 
     deinit {
-        // Without it they are behind, which is allowed; whoever wants to know of a failure saves before.
-        try? saveAtEnd()
+        // Without it the file is behind, which is allowed; whoever wants to know of a failure saves before.
+        try? saveEpochAtEnd()
         // Statements are finalised before their connection is closed.
         cache = nil
     }
@@ -138,7 +138,12 @@ package final class StoreWriter {
 
     /// Highest sequence this node's incarnation has written.
     package func lastSequence() throws -> UInt64 {
-        try reader.read { try ReplicaHead.find(reader.identity.replica, $0)?.highest ?? 0 }
+        try reader.read { db in
+            let highest = try Int64.fetchOne(
+                db, sql: "SELECT highest FROM replica WHERE replica = ?",
+                arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
+            return UInt64(bitPattern: highest ?? 0)
+        }
     }
 
     /// The CRDT state of an entity as it was last committed; nil if nothing of it has arrived. What was written lately
@@ -169,14 +174,6 @@ package final class StoreWriter {
             if !isPatient { sqlite3_busy_timeout(db.sqliteConnection, 0) }
             defer { if !isPatient { sqlite3_busy_timeout(db.sqliteConnection, Store.busyMilliseconds) } }
             _ = try reader.checkpointer.alone { try db.checkpoint(.truncate) }
-        }
-    }
-
-    /// Writes how far this incarnation's log goes where its row does not say so yet.
-    func saveOwnHead() throws {
-        guard let own = cache?.replicas[reader.identity.replica], own.unwritten > 0 else { return }
-        try transaction { _, cache in
-            if let own = cache.replicas[reader.identity.replica] { try cache.write(own) }
         }
     }
 
@@ -234,10 +231,13 @@ extension StoreWriter {
         let identity = reader.identity
         return try reader.read { db in
             func latest(_ replica: ReplicaID, through sequence: UInt64) throws -> UInt64 {
-                guard let head = try ReplicaHead.find(replica, db) else { return 0 }
                 let times = try Int64.fetchAll(
-                    db, sql: "SELECT time FROM operation WHERE replica = ?1 AND sequence IN (1, ?2)",
-                    arguments: [head.id, Int64(bitPattern: min(head.highest, sequence))])
+                    db,
+                    sql: """
+                        SELECT o.time FROM operation o JOIN replica r ON r.id = o.replica
+                        WHERE r.replica = ?1 AND o.sequence IN (1, min(r.highest, ?2))
+                        """,
+                    arguments: [Int64(bitPattern: replica.rawValue), Int64(bitPattern: sequence)])
                 return times.map(UInt64.init(bitPattern:)).max() ?? 0
             }
             let former = try identity.follows.map { try latest($0.replica, through: $0.sequence) } ?? 0

@@ -13,10 +13,7 @@ final class WriterCache {
         var chain: ContentHash
         var highest: UInt64
         var stored: UInt64
-        /// It differs from its row by more than the operations that came next in line.
         var isChanged = false
-        /// Operations that came next in line since its row was written.
-        var unwritten = 0
         /// The lowest sequence stored above the first gap behind `prefix`; 0: none, nil: not looked up.
         var aboveGap: UInt64?
         /// Up to where its operations count; empty for one that is not revoked.
@@ -29,27 +26,18 @@ final class WriterCache {
             return aboveGap != 0 && sequence >= aboveGap
         }
 
-        /// One of which nothing is in the log.
-        init(id: Int64, replica: ReplicaID) {
+        init(
+            id: Int64, replica: ReplicaID, site: SiteCode?, prefix: UInt64, chain: ContentHash, highest: UInt64,
+            stored: UInt64
+        ) {
             self.id = id
             self.replica = replica
-            prefix = 0
-            chain = .zero
-            highest = 0
-            stored = 0
-            aboveGap = 0
-        }
-
-        init(_ head: ReplicaHead, of replica: ReplicaID) {
-            id = head.id
-            self.replica = replica
-            site = head.site
-            prefix = head.prefix
-            chain = head.chain
-            highest = head.highest
-            stored = head.stored
-            unwritten = head.unwritten
-            aboveGap = head.highest == head.prefix ? 0 : nil
+            self.site = site
+            self.prefix = prefix
+            self.chain = chain
+            self.highest = highest
+            self.stored = stored
+            aboveGap = highest == prefix ? 0 : nil
         }
     }
 
@@ -113,13 +101,14 @@ final class WriterCache {
         lastEntity = try Int64.fetchOne(db, sql: "SELECT max(id) FROM entity") ?? 0
         projectionCursor = try Meta.integer(Meta.projectionCursor, db)
         lastAuthor = try Int64.fetchOne(db, sql: "SELECT max(id) FROM author") ?? 0
-        let own = try Incarnation.identity(db)?.replica
-        let rows = try BoundStatement(db, "SELECT \(ReplicaHead.columns), replica FROM replica")
+        let rows = try BoundStatement(
+            db, "SELECT id, replica, site, prefix, chain, highest, stored FROM replica")
         while try rows.step() {
-            let replica = ReplicaID(rows.unsigned(6))
-            var head = ReplicaHead(rows)
-            if replica == own { try head.catchUp(db) }
-            add(ReplicaEntry(head, of: replica))
+            add(
+                ReplicaEntry(
+                    id: rows.integer(0), replica: ReplicaID(rows.unsigned(1)),
+                    site: rows.isNull(2) ? nil : SiteCode(validated: rows.text(2)), prefix: rows.unsigned(3),
+                    chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
         }
         if hasRevocations { try readVoidRules(db) }
         let peerRows = try BoundStatement(
@@ -159,22 +148,10 @@ final class WriterCache {
         statements.insertReplica.bind(1, id)
         statements.insertReplica.bind(2, replica.rawValue)
         try statements.insertReplica.run()
-        let entry = ReplicaEntry(id: id, replica: replica)
+        let entry = ReplicaEntry(
+            id: id, replica: replica, site: nil, prefix: 0, chain: .zero, highest: 0, stored: 0)
         add(entry)
         return entry
-    }
-
-    func write(_ replica: ReplicaEntry) throws {
-        let update = statements.updateReplica
-        update.bind(1, replica.id)
-        update.bind(2, replica.site?.rawValue)
-        update.bind(3, replica.prefix)
-        replica.chain.withBytes { update.bind(4, $0) }
-        update.bind(5, replica.highest)
-        update.bind(6, replica.stored)
-        try update.run()
-        replica.isChanged = false
-        replica.unwritten = 0
     }
 
     func author(_ author: Author) throws -> Int64 {

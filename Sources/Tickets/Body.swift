@@ -149,7 +149,7 @@ package enum Body: Hashable, Sendable {
     package var occurrence: Occurrence? { content.occurrence }
     func validate() throws(Refusal) { try content.validate() }
 
-    var content: any KindBody {
+    private var content: any KindBody {
         switch self {
         case .open(let body): body
         case .setField(let body): body

@@ -1,7 +1,7 @@
 internal import Replication
 
 /// What a ticket's state keeps of one operation before it is interned.
-struct EventDraft: Hashable {
+struct EventDraft {
     var isOpaque = false
     var field: UInt16 = 0
     var variant: UInt8 = 0

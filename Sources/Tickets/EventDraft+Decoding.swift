@@ -2,16 +2,11 @@ package import Replication
 
 /// What a ticket takes from an operation's body, read before the ticket is at hand: bodies can be read on another thread
 /// than the one that merges.
-package struct OperationReading: Hashable, Sendable {
+package struct OperationReading: Sendable {
     let draft: EventDraft
 
     package init(_ operation: Operation) {
         draft = EventDraft(decoding: operation)
-    }
-
-    /// The same of a body that is about to be written, without its octets. A law: it is what `init(_:)` reads from them.
-    package init(of body: Body) {
-        draft = EventDraft(of: body)
     }
 
     private init(_ draft: EventDraft) {
@@ -64,18 +59,7 @@ extension EventDraft {
     }
 
     private mutating func read<Content: KindBody>(_: Content.Type, _ operation: Operation) throws(BodyFailure) {
-        record(try Content(serialized: operation.body))
-    }
-
-    init(of body: Body) {
-        self.init()
-        switch body.kind {
-        case .announce, .catalogDocument, .revoke, .journalAnchor, .introduceRoot, .retireRoot: isOpaque = true
-        default: record(body.content)
-        }
-    }
-
-    private mutating func record(_ body: some KindBody) {
+        let body = try Content(serialized: operation.body)
         body.record(in: &self)
         guard let occurrence = body.occurrence else { return }
         // Instants from elsewhere are clamped so that differences of two never overflow.

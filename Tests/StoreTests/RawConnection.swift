@@ -25,18 +25,4 @@ struct RawConnection {
             sqlite3_exec(connection, sql, nil, nil, nil) == SQLITE_OK
         else { throw Failure(sql: sql, message: String(cString: sqlite3_errmsg(connection))) }
     }
-
-    /// The first column of the first row; nil if there is none.
-    func integer(_ sql: String) throws -> Int64? {
-        var connection: OpaquePointer?
-        var statement: OpaquePointer?
-        defer {
-            sqlite3_finalize(statement)
-            sqlite3_close(connection)
-        }
-        guard sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK,
-            sqlite3_prepare_v2(connection, sql, -1, &statement, nil) == SQLITE_OK
-        else { throw Failure(sql: sql, message: String(cString: sqlite3_errmsg(connection))) }
-        return sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : nil
-    }
 }

@@ -57,17 +57,6 @@ import Tickets
         #expect(Set((Self.imported + Self.native).map(\.kind)) == Set(Kind.allCases), "a new kind needs a row here")
     }
 
-    @Test("what a state takes from a body is what it takes from the body's octets")
-    func readings() {
-        for body in Self.imported + Self.native + BodyVectorTests.bodies.map(\.body) {
-            let operation = Operation(
-                dot: Self.dot, entity: Scene.customer, previous: 0, seen: VersionVector(), time: .zero,
-                author: Author(name: "li", role: .agent, level: .region, site: Self.site, department: "SVC"), scope: [],
-                kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: body.encoded())
-            #expect(OperationReading(of: body) == OperationReading(operation), "\(body)")
-        }
-    }
-
     @Test(
         "a row of each kind is found in the ticket and counts once, its instant the one it had",
         arguments: imported.indices)

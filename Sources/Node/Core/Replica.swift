@@ -139,8 +139,7 @@ package final class Replica {
                 by: author, of: identity.replica, at: index == 0 ? clock.last : clock.tick(wall: now))
         }
         guard let first = operations.first else { preconditionFailure("a decision has at least one operation") }
-        let effects = try commitOwn(
-            operations, drafts.map { OperationReading(of: $0.content) }, keys: sealer.made, now: now)
+        let effects = try commitOwn(operations, keys: sealer.made, now: now)
         return Executed(ticket: first.entity, dots: operations.map(\.dot), effects: effects)
     }
 
@@ -186,7 +185,7 @@ package final class Replica {
     }
 
     private func commitOwn(
-        _ operations: [Operation], _ readings: [OperationReading], keys: [PersonalKeyEntry], now: Int64
+        _ operations: [Operation], _ readings: [OperationReading]? = nil, keys: [PersonalKeyEntry], now: Int64
     ) throws -> ReplicaEffects {
         let result = try writer.commit([try batch(of: operations, readings, keys: keys)], now: now)
         lastSequence = operations.last?.dot.sequence ?? lastSequence
@@ -275,7 +274,7 @@ package struct AppendTransaction {
             dot: Dot(replica, sequence), entity: id, previous: ticket.previous(of: replica), seen: ticket.seen(),
             time: clock.tick(wall: now), author: author, scope: Array(Set(scope)).sorted(),
             kind: body.kind.operationKind, isCritical: body.kind.isCritical, body: body.encoded())
-        let reading = OperationReading(of: body)
+        let reading = OperationReading(operation)
         ticket.apply(operation, reading)
         tickets[id] = ticket
         operations.append(operation)
