@@ -5,11 +5,13 @@ import Testing
 
 /// nghttp2's blocks, small ones from the heap and large ones with pages of their own.
 struct HTTP2MemoryTests {
-    @Test("a block that grows and shrinks across the border keeps what is in it")
-    func growth() throws {
+    @Test(
+        "a block that grows and shrinks across the border keeps what is in it, whichever side it began on",
+        arguments: [100, HTTP2Memory.pagedBytesMin])
+    func growth(from first: Int) throws {
         let memory = HTTP2Memory()
         let border = HTTP2Memory.pagedBytesMin
-        var block = try #require(memory.allocate(100))
+        var block = try #require(memory.allocate(first))
         for index in 0..<100 { block.storeBytes(of: UInt8(index), toByteOffset: index, as: UInt8.self) }
         for size in [border - 1, border, 4 * border, border - 1, 300, 100] {
             block = try #require(memory.reallocate(block, size))

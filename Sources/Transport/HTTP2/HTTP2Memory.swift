@@ -7,7 +7,7 @@ internal import Foundation
 ///
 /// Belongs to its session's thread, and has to outlive the session.
 final class HTTP2Memory {
-    /// Blocks from here on get pages of their own.
+    /// Blocks that are allocated from here on get pages of their own.
     static let pagedBytesMin = 16_384
 
     /// Those that have pages of their own; a session has one or two.
@@ -50,21 +50,14 @@ final class HTTP2Memory {
         munmap(pages.baseAddress, pages.count)
     }
 
+    /// A block of the heap stays there, however long it gets.
     func reallocate(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {
         guard let block else { return allocate(size) }
-        if let index = index(of: block) {
-            let former = paged[index].count
-            guard let new = allocate(size) else { return nil }
-            memcpy(new, block, min(former, size))
-            free(block)
-            return new
-        }
-        guard size >= Self.pagedBytesMin else { return realloc(block, size) }
-        // As long as it has to be, and no longer than what has pages of its own.
-        guard let grown = realloc(block, size) else { return nil }
-        guard let new = allocate(size) else { return grown }
-        memcpy(new, grown, size)
-        Foundation.free(grown)
+        guard let index = index(of: block) else { return realloc(block, size) }
+        let former = paged[index].count
+        guard let new = allocate(size) else { return nil }
+        memcpy(new, block, min(former, size))
+        free(block)
         return new
     }
 
