@@ -10,7 +10,7 @@ internal import Synchronization
 final class LogReserve: Sendable {
     /// Bytes that are added at a time; they go to the disk with the next commit.
     static let stepBytes: Int64 = 1_048_576
-    /// The file grows when less than this is left behind the last frame: some sixty pages.
+    /// The file grows when less than this is left behind the last frame: some hundred and twenty pages.
     static let roomBytesMin: Int64 = 262_144
 
     private static let headerBytes: Int64 = 32

@@ -61,8 +61,10 @@ package struct StoreContext: Sendable {
 /// All writing goes through `StoreWriter`, which belongs to one owner and is not Sendable; `StoreReader` may be used
 /// from anywhere. The database is in WAL mode with synchronous FULL: a commit that has returned is on the disk.
 package enum Store {
-    /// Pages the WAL may grow to before it is checkpointed: 10,000 pages are 40 MiB.
-    package static let checkpointPages = 10_000
+    /// Of a new store. A commit of one operation changes a few octets on some seven pages, and writes them whole.
+    package static let pageBytes = 2_048
+    /// Pages the WAL may grow to before it is checkpointed: 20,000 pages are 40 MiB.
+    package static let checkpointPages = 20_000
     /// Page cache of the writer, KiB.
     package static let cacheKibibytes = 8 * 1024
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
@@ -149,7 +151,12 @@ package enum Store {
         configuration.label = "banjie"
         configuration.busyMode = .timeout(Double(busyMilliseconds) / 1_000)
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA cache_size = -\(readerCacheKibibytes); PRAGMA temp_store = MEMORY")
+            // The size of pages is the file's from its first page on.
+            try db.execute(
+                sql: """
+                    PRAGMA page_size = \(pageBytes); PRAGMA cache_size = -\(readerCacheKibibytes);
+                    PRAGMA temp_store = MEMORY
+                    """)
         }
         let pool = try DatabasePool(path: folder.database, configuration: configuration)
         let reserve = try pool.writeWithoutTransaction { db in

@@ -135,6 +135,7 @@ struct Results {
         "reference.synchronous": "FULL",
         "reference.operationsPerTransaction": "\(Bench.perTransaction)",
         "node.cacheKiB": "\(Store.cacheKibibytes)",
+        "node.pageBytes": "\(Store.pageBytes)",
         "node.walAutocheckpointPages": "\(Store.checkpointPages)",
         "node.synchronous": "FULL",
         "node.operationsPerTransactionMax": "\(StoreWriter.transactionOperationsMax)",

@@ -61,7 +61,7 @@ import Tickets
         try store.commit(log)
         let salts = try Self.salts(store.folder.path)
         try store.writer.executeForTests(
-            "CREATE TABLE filler AS SELECT zeroblob(\(Store.checkpointPages * 4_096)) AS octets")
+            "CREATE TABLE filler AS SELECT zeroblob(\(Store.checkpointPages * Store.pageBytes)) AS octets")
         var turn = 0
         try await eventually("the log has begun anew", within: 120) {
             turn += 1

@@ -18,6 +18,15 @@ final class BlockingExecutor: SerialExecutor {
         let executor = asUnownedSerialExecutor()
         queue.async { unowned.runSynchronously(on: executor) }
     }
+
+    /// The same without a task: one thread is woken, where a task that nobody waits for would begin on another first.
+    func perform(_ body: @escaping @Sendable () -> Void) {
+        queue.async(execute: body)
+    }
+
+    func checkIsolated() {
+        dispatchPrecondition(condition: .onQueue(queue))
+    }
 }
 
 /// A serial executor on a thread of its own that takes the processors' time only where little else wants it: for what
@@ -78,5 +87,10 @@ package actor StoreAccess {
 
     package func run<Value: Sendable>(_ body: @Sendable () throws -> Value) rethrows -> Value {
         try body()
+    }
+
+    /// For what nobody waits for: in turn with `run`.
+    nonisolated func perform(_ body: @escaping @Sendable () -> Void) {
+        executor.perform(body)
     }
 }

@@ -33,6 +33,7 @@ package actor SyncNode {
 
     private let replica: Replica
     private var isProjectionPlanned = false
+    private var isProjectionNext = false
     /// What was only counted of late, for the journal.
     var journalFlood = JournalFlood()
     var isJournalFlushPlanned = false
@@ -212,7 +213,7 @@ package actor SyncNode {
         }
         let entry = ApplyQueue.entry(batch, place, from: id, in: session, completion: completion)
         if applyQueue.push(entry) {
-            Task { await self.drain() }
+            executor.perform { self.assumeIsolated { $0.drain() } }
         }
     }
 
@@ -228,7 +229,7 @@ package actor SyncNode {
         guard let isMoreComing else { return }
         lastCommit = NodeClock.monotonic()
         if replica.writer.isProjectionBehind {
-            if isMoreComing { writeProjectionSoon() } else { writeProjection() }
+            if isMoreComing { writeProjectionSoon() } else { writeProjectionNext() }
         }
         if !applyQueue.finishedDraining() {
             // Commands of people get their turn between two transactions.
@@ -240,6 +241,23 @@ package actor SyncNode {
 
     /// How long the projection waits for a peer that has said that it has more.
     static let projectionDelayMilliseconds = 200
+
+    /// How long it waits otherwise: until the acknowledgement has left, which shares the processors with it.
+    static let acknowledgementMilliseconds = 10
+
+    private func writeProjectionNext() {
+        guard !isProjectionNext else { return }
+        isProjectionNext = true
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(Self.acknowledgementMilliseconds))
+            await self?.writeNextProjection()
+        }
+    }
+
+    private func writeNextProjection() {
+        isProjectionNext = false
+        if replica.writer.isProjectionBehind { writeProjection() }
+    }
 
     private func writeProjectionSoon() {
         guard !isProjectionPlanned else { return }

@@ -176,16 +176,31 @@ actor LinkLoop {
     /// Reads the store on its own thread and answers with an input. Nothing is asked before the peer is known.
     private func ask(_ question: SessionQuestion) {
         guard let id else { return }
-        let (link, inputs) = (link, inputs)
+        let link = link
+        guard question.needsProjection || question.needsFeed(of: link.role) else { return read(question, of: id) }
         Task {
             do {
                 if question.needsProjection { await link.node.writeProjection() }
                 if question.needsFeed(of: link.role) { try await link.node.administer { try $0.fillFeed(of: id) } }
-                let answer = try await link.access.run { try link.node.reader.answer(question, of: id) }
-                if case .batchRead(_, let part) = answer, !part.damaged.isEmpty {
-                    await link.node.note(damaged: part.damaged)
+                read(question, of: id)
+            } catch {
+                inputs.put(.failed(.storeFailure, "\(error)"))
+            }
+        }
+    }
+
+    private nonisolated func read(_ question: SessionQuestion, of id: PeerID) {
+        let (node, inputs) = (link.node, inputs)
+        link.access.perform {
+            do {
+                let answer = try node.reader.answer(question, of: id)
+                guard case .batchRead(_, let part) = answer, !part.damaged.isEmpty else {
+                    return inputs.put(.answered(answer))
                 }
-                inputs.put(.answered(answer))
+                Task {
+                    await node.note(damaged: part.damaged)
+                    inputs.put(.answered(answer))
+                }
             } catch {
                 inputs.put(.failed(.storeFailure, "\(error)"))
             }
