@@ -11,7 +11,7 @@ extension Peer {
     /// Between two operations that a sender writes while its backlog runs.
     static let liveIntervalMilliseconds = 200
     /// Between two looks for what has become durable.
-    static let lookMicroseconds: UInt32 = 100
+    static let lookMicroseconds: UInt32 = 1_000
     /// The same where a look asks the database.
     static let storeLookMicroseconds: UInt32 = 2_000
 
@@ -88,13 +88,15 @@ extension Peer {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
                 let end = Instant.monotonic() + secondsMax * 1_000_000_000
-                while links.all.values.first?.acknowledgedCount ?? 0 < count {
+                while true {
+                    if let status = links.all.values.first, status.acknowledgedCount >= count {
+                        return continuation.resume(returning: status.acknowledgedAt)
+                    }
                     guard Instant.monotonic() < end else {
                         return continuation.resume(throwing: BenchError("nothing was acknowledged"))
                     }
                     usleep(lookMicroseconds)
                 }
-                continuation.resume(returning: Instant.monotonic())
             }
         }
     }

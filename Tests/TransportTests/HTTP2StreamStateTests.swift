@@ -25,15 +25,20 @@ struct HTTP2StreamStateTests {
         #expect(state.settle() == 0)
     }
 
-    @Test("manual reading returns credit only when told, and what is left when the stream is given up")
+    @Test("manual reading returns credit only when told and once it is much, and what is left when the stream is given up")
     func manual() {
         var state = HTTP2StreamState(role: .server, limits: .node)
         _ = state.received(bytes(5_000))
         _ = state.received(bytes(6_000))
         #expect(read(&state, manual: true) == 5_000)
         #expect(state.takeCredit() == 0)
-        #expect(state.consume(bytes: 2_000) == 2_000)
-        #expect(state.settle() == 9_000)
+        #expect(state.consume(bytes: 2_000) == 0)
+        _ = state.received(bytes(70_000))
+        #expect(read(&state, manual: true) == 6_000)
+        #expect(read(&state, manual: true) == 70_000)
+        #expect(state.consume(bytes: 69_000) == 71_000)
+        #expect(state.consume(bytes: 1_000) == 0)
+        #expect(state.settle() == 10_000)
         #expect(state.consume(bytes: 3_000) == 0)
         #expect(state.received(bytes(7)) == 7)
         #expect(state.settle() == 0)

@@ -37,6 +37,11 @@ package struct NodeClock: Sendable, Hashable {
 
     /// Milliseconds that never step, for time-outs.
     package static func monotonic() -> Int64 {
-        Int64(DispatchTime.now().uptimeNanoseconds / 1_000_000)
+        Int64(monotonicNanoseconds() / 1_000_000)
+    }
+
+    /// The same clock, nanoseconds.
+    static func monotonicNanoseconds() -> UInt64 {
+        DispatchTime.now().uptimeNanoseconds
     }
 }

@@ -520,6 +520,8 @@ package final class LinkTable: Sendable {
         /// Of this node's feed to the peer, what the peer holds durably.
         package var acknowledgedPosition: UInt64 = 0
         package var acknowledgedCount: UInt64 = 0
+        /// When it last said so: nanoseconds of the clock that never steps.
+        package var acknowledgedAt: UInt64 = 0
         /// Operations a second that came, and that the peer has made durable.
         package var receivedRate = OperationRate()
         package var acknowledgedRate = OperationRate()
@@ -533,10 +535,12 @@ package final class LinkTable: Sendable {
             receivedRate.add(operations, now: now)
         }
 
-        mutating func acknowledged(_ cursor: FeedCursor, now: Int64) {
+        mutating func acknowledged(_ cursor: FeedCursor, at nanoseconds: UInt64) {
             if acknowledgedCount > 0, cursor.digest.count > acknowledgedCount {
-                acknowledgedRate.add(cursor.digest.count - acknowledgedCount, now: now)
+                acknowledgedRate.add(
+                    cursor.digest.count - acknowledgedCount, now: Int64(nanoseconds / 1_000_000))
             }
+            acknowledgedAt = nanoseconds
             acknowledgedPosition = cursor.position
             acknowledgedCount = cursor.digest.count
         }

@@ -131,7 +131,7 @@ actor LinkLoop {
             case .saveReceived(let progress): if !isLeavingAside { saveReceived(progress) }
             case .saveAcknowledged(let cursor):
                 unsaved = cursor
-                update { $0.acknowledged(cursor, now: NodeClock.monotonic()) }
+                update { $0.acknowledged(cursor, at: NodeClock.monotonicNanoseconds()) }
             case .takeHeads(let heads): takeHeads(heads)
             case .recover(let reason, let common): recover(reason, common: common)
             case .notice(let notice): take(notice)

@@ -134,14 +134,18 @@ struct HTTP2StreamState: Sendable {
         return creditBytes
     }
 
-    /// Gives back credit for bytes handed out to a reader who does so himself.
+    /// Gives back credit for bytes handed out to a reader who does so himself. Little is kept until there is more: a
+    /// call wakes the connection's thread, and the peer hears of it only once half of the window is to be given back.
     /// - Returns: credit to give back now; 0 once the stream settled, for then it went back already.
     mutating func consume(bytes: Int) -> Int {
         if isDiscarding { return 0 }
         precondition(
             bytes >= 0 && bytes <= deliveredBytes, "credit of \(bytes) bytes, \(deliveredBytes) were handed out")
         deliveredBytes -= bytes
-        return bytes
+        creditBytes += bytes
+        guard creditBytes >= creditBytesMin else { return 0 }
+        defer { creditBytes = 0 }
+        return creditBytes
     }
 
     func head() -> Outcome<HTTP2ResponseHead> {
