@@ -297,7 +297,7 @@ final class SessionEnd {
             guard !end.isOver else { return }
             if question.needsProjection { end.world.writeProjection(end.office) }
             if question.needsFeed(of: end.role) { try replica.writer.fillFeed(of: id) }
-            let answer = try replica.reader.answer(question, of: id)
+            let answer = try replica.reader.answer(question, of: id, role: end.role)
             if case .batchRead(_, let part) = answer {
                 for arrival in part.damaged {
                     try replica.writer.noteDamaged(arrival: arrival, now: end.world.wall(of: end.office))

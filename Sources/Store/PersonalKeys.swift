@@ -25,10 +25,7 @@ extension StoreReader {
     /// What goes with these operations: the keys of their entities, held or erased.
     func keys(for operations: [Operation], _ db: Database) throws -> [PersonalKeyEntry] {
         var entities: Set<EntityID> = []
-        for operation in operations
-        where operation.kind == Kind.open.operationKind || operation.kind == Kind.setField.operationKind {
-            entities.insert(operation.entity)
-        }
+        for operation in operations where Self.mayBeSealed(operation) { entities.insert(operation.entity) }
         guard !entities.isEmpty else { return [] }
         let any = try BoundStatement(db, "SELECT 1 FROM sealing_use LIMIT 1", isHeld: true)
         defer { any.reset() }
@@ -45,6 +42,10 @@ extension StoreReader {
             while try rows.step() { if let entry = entry(rows) { result[entry.id] = entry } }
         }
         return result.values.sorted { $0.id < $1.id }
+    }
+
+    static func mayBeSealed(_ operation: Operation) -> Bool {
+        operation.kind == Kind.open.operationKind || operation.kind == Kind.setField.operationKind
     }
 
     /// The same for operations that leave outside a feed.

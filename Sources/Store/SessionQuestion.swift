@@ -70,7 +70,8 @@ package enum SessionAnswer: Sendable {
 
 extension StoreReader {
     /// - Parameter id: the peer whose session asks.
-    package func answer(_ question: SessionQuestion, of id: PeerID) throws -> SessionAnswer {
+    /// - Parameter role: the peer's.
+    package func answer(_ question: SessionQuestion, of id: PeerID, role: PeerRole) throws -> SessionAnswer {
         switch question {
         case .judge(let held): return .judged(try judge(held))
         case .compareOwn(let held):
@@ -80,7 +81,8 @@ extension StoreReader {
             return .vouched(try vouch(for: presented, isPeerEmpty: isPeerEmpty, by: id))
         case .readFeed(let lane, let cursor, let through, let bytesMax):
             return .batchRead(
-                lane, try nextBatch(for: id, lane: lane, after: cursor, through: through, bytesMax: bytesMax))
+                lane,
+                try nextBatch(for: id, role: role, lane: lane, after: cursor, through: through, bytesMax: bytesMax))
         case .readAnnouncements(let after, let through):
             let operations = try announcements(for: id, after: after, through: through)
             return .repairRead(operations, [], rest: [], forAudit: false)

@@ -237,6 +237,7 @@ package final class StoreReader: Sendable {
     let disk: DiskKey
     /// Names that the last reader of a feed has looked up; nil while one is at work.
     private let names = Mutex<InternedNames?>(nil)
+    let tail = OwnTail()
 
     init(folder: DataFolder, file: StoreFile, identity: NodeIdentity, disk: DiskKey) {
         self.disk = disk

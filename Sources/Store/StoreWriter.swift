@@ -80,6 +80,9 @@ package final class StoreWriter {
             try merge.finish(deferringProjection ? .overdue : .touched)
             return merge.result
         }
+        if batches.count == 1, batches[0].source == .local, result.insertedCount == batches[0].operations.count {
+            reader.tail.append(batches[0])
+        }
         return reporting(result)
     }
 
@@ -194,6 +197,7 @@ package final class StoreWriter {
         let former = cache
         cache = nil
         var kept: WriterCache?
+        let arrival = former?.lastArrival
         let value = try pool.writeWithoutTransaction { db -> Value in
             let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
             let value = try db.transacting(.immediate) {
@@ -205,6 +209,7 @@ package final class StoreWriter {
             return value
         }
         cache = kept
+        if let last = kept?.lastArrival, last != arrival { reader.tail.note(lastArrival: last) }
         return value
     }
 

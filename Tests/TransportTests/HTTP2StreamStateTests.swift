@@ -25,7 +25,7 @@ struct HTTP2StreamStateTests {
         #expect(state.settle() == 0)
     }
 
-    @Test("manual reading returns credit only when told and once it is much, and what is left when the stream is given up")
+    @Test("manual reading returns credit when told and once it is much, and what is left when the stream is given up")
     func manual() {
         var state = HTTP2StreamState(role: .server, limits: .node)
         _ = state.received(bytes(5_000))

@@ -190,10 +190,10 @@ actor LinkLoop {
     }
 
     private nonisolated func read(_ question: SessionQuestion, of id: PeerID) {
-        let (node, inputs) = (link.node, inputs)
+        let (node, role, inputs) = (link.node, link.role, inputs)
         link.access.perform {
             do {
-                let answer = try node.reader.answer(question, of: id)
+                let answer = try node.reader.answer(question, of: id, role: role)
                 guard case .batchRead(_, let part) = answer, !part.damaged.isEmpty else {
                     return inputs.put(.answered(answer))
                 }
