@@ -297,7 +297,9 @@ final class SessionEnd {
             guard !end.isOver else { return }
             if question.needsProjection { end.world.writeProjection(end.office) }
             if question.needsFeed(of: end.role) { try replica.writer.fillFeed(of: id) }
-            let answer = try replica.reader.answer(question, of: id, role: end.role)
+            let answer =
+                try replica.reader.answerFromMemory(question, to: end.role)
+                ?? replica.reader.answer(question, of: id)
             if case .batchRead(_, let part) = answer {
                 for arrival in part.damaged {
                     try replica.writer.noteDamaged(arrival: arrival, now: end.world.wall(of: end.office))

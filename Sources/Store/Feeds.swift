@@ -46,18 +46,12 @@ extension StoreReader {
     /// - Parameter through: the position where the lane ends; the batch that reaches it says so, and may be empty. Nil
     ///   for a lane that does not end.
     /// - Parameter operationsMax: at most `SyncLimits.batchOperationsMax`.
-    /// - Parameter role: the peer's, where it is at hand: what this node has just written goes up from memory.
     /// - Throws: `StoreError.outOfScope` before a child gets anything of a ticket that it takes no part in.
     package func nextBatch(
-        for id: PeerID, role: PeerRole? = nil, lane: Lane = .backlog, after cursor: FeedCursor, through: UInt64? = nil,
+        for id: PeerID, lane: Lane = .backlog, after cursor: FeedCursor, through: UInt64? = nil,
         bytesMax: Int = SyncLimits.batchBytesMax, operationsMax: Int = SyncLimits.batchOperationsMax
     ) throws -> FeedPart {
-        if lane == .live, through == nil, role == .parent || role == .sibling,
-            let part = ownPart(after: cursor, bytesMax: bytesMax, operationsMax: operationsMax)
-        {
-            return part
-        }
-        return try read { db in
+        try read { db in
             guard let peer = try PeerRow.find(id, db) else { throw StoreError.unknownPeer(id) }
             if let through, cursor.position >= through { return FeedPart() }
             let role = peer.record.role
@@ -116,8 +110,9 @@ extension StoreReader {
         }
     }
 
-    /// The same from the end of the log that this node has written itself; nil where the store has to be asked.
-    private func ownPart(after cursor: FeedCursor, bytesMax: Int, operationsMax: Int) -> FeedPart? {
+    /// The same of the live lane to a parent or a sibling, from the end of the log that this node has written itself; nil
+    /// where the store has to be asked. Does not wait.
+    func ownPart(after cursor: FeedCursor, bytesMax: Int) -> FeedPart? {
         let after = cursor.position + (PlantedBug.cursorOffByOne.isActive ? 1 : 0)
         guard let tail = tail.operations(after: Int64(after)), let last = tail.last,
             // Keys may have to go with them.
@@ -125,7 +120,7 @@ extension StoreReader {
         else { return nil }
         var batch = OutgoingBatch(lane: .live, start: cursor, end: cursor, operations: [], remaining: 0)
         var bytes = 0
-        for stored in tail.prefix(operationsMax) {
+        for stored in tail {
             bytes += stored.operation.approximateBytes
             if bytes > bytesMax, !batch.operations.isEmpty { break }
             batch.operations.append(stored.operation)

@@ -69,9 +69,17 @@ package enum SessionAnswer: Sendable {
 }
 
 extension StoreReader {
+    /// What can be said without asking the database; nil otherwise. Does not wait.
+    /// - Parameter role: of the peer whose session asks.
+    package func answerFromMemory(_ question: SessionQuestion, to role: PeerRole) -> SessionAnswer? {
+        guard case .readFeed(.live, let cursor, through: nil, let bytesMax) = question, role != .child else {
+            return nil
+        }
+        return ownPart(after: cursor, bytesMax: bytesMax).map { .batchRead(.live, $0) }
+    }
+
     /// - Parameter id: the peer whose session asks.
-    /// - Parameter role: the peer's.
-    package func answer(_ question: SessionQuestion, of id: PeerID, role: PeerRole) throws -> SessionAnswer {
+    package func answer(_ question: SessionQuestion, of id: PeerID) throws -> SessionAnswer {
         switch question {
         case .judge(let held): return .judged(try judge(held))
         case .compareOwn(let held):
@@ -81,8 +89,7 @@ extension StoreReader {
             return .vouched(try vouch(for: presented, isPeerEmpty: isPeerEmpty, by: id))
         case .readFeed(let lane, let cursor, let through, let bytesMax):
             return .batchRead(
-                lane,
-                try nextBatch(for: id, role: role, lane: lane, after: cursor, through: through, bytesMax: bytesMax))
+                lane, try nextBatch(for: id, lane: lane, after: cursor, through: through, bytesMax: bytesMax))
         case .readAnnouncements(let after, let through):
             let operations = try announcements(for: id, after: after, through: through)
             return .repairRead(operations, [], rest: [], forAudit: false)

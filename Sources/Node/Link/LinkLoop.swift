@@ -177,6 +177,9 @@ actor LinkLoop {
     private func ask(_ question: SessionQuestion) {
         guard let id else { return }
         let link = link
+        if let answer = link.node.reader.answerFromMemory(question, to: link.role) {
+            return inputs.put(.answered(answer))
+        }
         guard question.needsProjection || question.needsFeed(of: link.role) else { return read(question, of: id) }
         Task {
             do {
@@ -190,10 +193,10 @@ actor LinkLoop {
     }
 
     private nonisolated func read(_ question: SessionQuestion, of id: PeerID) {
-        let (node, role, inputs) = (link.node, link.role, inputs)
+        let (node, inputs) = (link.node, inputs)
         link.access.perform {
             do {
-                let answer = try node.reader.answer(question, of: id, role: role)
+                let answer = try node.reader.answer(question, of: id)
                 guard case .batchRead(_, let part) = answer, !part.damaged.isEmpty else {
                     return inputs.put(.answered(answer))
                 }
