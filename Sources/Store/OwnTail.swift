@@ -18,6 +18,11 @@ final class OwnTail: Sendable {
         var bytes = 0
         /// Of the log.
         var lastArrival: Int64 = 0
+
+        mutating func clear() {
+            run = []
+            bytes = 0
+        }
     }
 
     private let state = Mutex(State())
@@ -29,18 +34,11 @@ final class OwnTail: Sendable {
 
     /// After `note`, for a batch of this node's that was taken in whole and alone.
     func append(_ batch: MergeBatch) {
-        let bytes = batch.operations.reduce(0) { $0 + $1.approximateBytes }
+        let bytes = Self.bytesToKeep(batch.operations)
         state.withLock { state in
+            guard let bytes else { return state.clear() }
             let first = state.lastArrival - Int64(batch.operations.count) + 1
-            guard batch.operations.count <= Self.operationsMax, bytes <= Self.bytesMax else {
-                state.run = []
-                state.bytes = 0
-                return
-            }
-            if state.run.last?.arrival != first - 1 {
-                state.run = []
-                state.bytes = 0
-            }
+            if state.run.last?.arrival != first - 1 { state.clear() }
             for (index, operation) in batch.operations.enumerated() {
                 state.run.append(
                     StoredOperation(
@@ -62,5 +60,12 @@ final class OwnTail: Sendable {
             else { return nil }
             return state.run[Int(arrival - first + 1)...]
         }
+    }
+
+    /// Nil for a batch that is too large. An import's thousands are not looked at.
+    private static func bytesToKeep(_ operations: [Operation]) -> Int? {
+        guard operations.count <= operationsMax else { return nil }
+        let bytes = operations.reduce(0) { $0 + $1.approximateBytes }
+        return bytes <= bytesMax ? bytes : nil
     }
 }
