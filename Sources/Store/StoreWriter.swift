@@ -80,7 +80,10 @@ package final class StoreWriter {
             try merge.finish(deferringProjection ? .overdue : .touched)
             return merge.result
         }
-        if batches.count == 1, batches[0].source == .local, result.insertedCount == batches[0].operations.count {
+        // Taken in whole, and nothing that had waited with it.
+        if batches.count == 1, batches[0].source == .local, result.duplicateCount + result.parkedCount == 0,
+            result.insertedCount == batches[0].operations.count
+        {
             reader.tail.append(batches[0])
         }
         return reporting(result)
