@@ -63,8 +63,8 @@ package struct StoreContext: Sendable {
 package enum Store {
     /// Of a new store. A commit of one operation changes a few octets on some seven pages, and writes them whole.
     package static let pageBytes = 2_048
-    /// Pages the WAL may grow to before it is checkpointed: 20,000 pages are 40 MiB.
-    package static let checkpointPages = 20_000
+    /// Pages the WAL may grow to before it is checkpointed: 5,000 pages are 10 MiB. A log that begins anew is written into what is there.
+    package static let checkpointPages = 5_000
     /// Page cache of the writer, KiB.
     package static let cacheKibibytes = 8 * 1024
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
