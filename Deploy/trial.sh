@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tries sync where it has to hold: offices as real processes, each in a network namespace of its own, on lines that are
-# cut, lossy or slow, with nodes that are stopped, killed, restored, rolled back and copied. One line for each check, a
-# JSON object at the end, exit code 1 if a check failed. Touches nothing on the machine but namespaces named bjt…, the
-# processes in them, and one folder under TMPDIR.
+# cut, lossy or slow, with nodes that are stopped, killed, restored, rolled back and copied, and on disks that lose bits.
+# One line for each check, a JSON object at the end, exit code 1 if a check failed. Touches nothing on the machine but
+# namespaces named bjt…, the processes in them, and one folder under TMPDIR.
 #
 #   Deploy/trial.sh                    every scenario, as root
 #   Deploy/trial.sh --only NAME        this one; may be repeated
@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scenarios=(restore root rollback clone parents lostdisk line slow kill stop loss scope slowpeer)
+scenarios=(restore root rollback clone parents lostdisk rot line slow kill stop loss scope slowpeer)
 keep=0
 chosen=()
 usage() { echo "usage: Deploy/trial.sh [--list] [--keep] [--only NAME]…   NAME: ${scenarios[*]}" >&2; exit 64; }

@@ -157,6 +157,66 @@ scenario_lostdisk() {
     sound zj hz xihu
 }
 
+# Bits of the log change on the disk of a region, in a body, in the header of a record, in a dot.
+scenario_rot() {
+    local a c d e
+    province zj
+    join hz hz.zj zj
+    join xihu xihu.hz.zj hz
+    a=$(open_ticket xihu 正文坏了)
+    c=$(open_ticket xihu 记录头坏了)
+    d=$(open_ticket xihu 编号坏了)
+    e=$(open_ticket xihu 谁也没发现)
+    within "$PATIENCE" "all agree" agree zj hz xihu
+    stop hz
+    rot_body hz 正文坏了
+    rot_header hz 记录头坏了
+    rot_dot hz 编号坏了
+    start hz
+    b hz scrub --json >"$root/scrub.json"
+    equal "scrub says by its exit code that it has found something" 2 $?
+    at_least "rows that scrub names, or has set right itself" 2 "$(jq '.damaged | length' "$root/scrub.json")"
+    within 150 "sound copies heal them" b hz scrub --json
+    holds "the tickets can be read" has_all hz "$a" "$c" "$d"
+    within "$PATIENCE" "all agree again" agree zj hz xihu
+    stop hz
+    rot_header hz 谁也没发现
+    start hz
+    join yuhang yuhang.hz.zj hz
+    hand_over xihu "$e" yuhang.hz.zj
+    within 150 "a ticket with a row that cannot be read reaches another office, without anybody's doing" has yuhang "$e"
+    within 150 "and the row is healed" b hz scrub --json
+    within "$PATIENCE" "both have the same of it" same_ticket zj yuhang "$e"
+    within "$PATIENCE" "all agree once more" agree zj hz
+    sound zj hz xihu yuhang
+}
+
+# Where a title stands in the log of a stopped node, and what a page holds of it that is not in use any more.
+places_of() { LC_ALL=C grep -obUaF -- "$2" "$root/$1/banjie.db" | cut -d: -f1; }
+# The header of the record that a place lies in: its length, arrival, seven numbers, a hash of 32 bytes.
+header_before() {
+    LC_ALL=C grep -obUaP '[\x0c-\x10]\x00[\x01-\x09]{7}\x4c' "$root/$1/banjie.db" | cut -d: -f1 \
+        | awk -v place="$2" '$1 < place { last = $1 } END { print last }'
+}
+byte_at() { od -An -tu1 -j "$2" -N 1 "$root/$1/banjie.db" | tr -d ' '; }
+flip() {
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o $(($(byte_at "$1" "$2") ^ 1)))" \
+        | dd of="$root/$1/banjie.db" bs=1 seek="$2" conv=notrunc status=none
+}
+rot_body() { local place; for place in $(places_of "$1" "$2"); do flip "$1" "$place"; done; }
+rot_header() { local place; for place in $(places_of "$1" "$2"); do flip "$1" "$(header_before "$1" "$place")"; done; }
+# The last byte of the sequence number, behind header and replica.
+rot_dot() {
+    local place header
+    for place in $(places_of "$1" "$2"); do
+        header=$(header_before "$1" "$place")
+        flip "$1" $((header + $(byte_at "$1" "$header") + $(width "$1" $((header + 2))) + $(width "$1" $((header + 3))) - 1))
+    done
+}
+# Bytes of a number by its type.
+width() { case "$(byte_at "$1" "$2")" in 5) echo 6 ;; 6) echo 8 ;; 8 | 9) echo 0 ;; *) byte_at "$1" "$2" ;; esac; }
+
 # Two nodes of the province; the region moves to the second when the first dies.
 scenario_parents() {
     local i ids=() received replica before sent

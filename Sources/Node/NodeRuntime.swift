@@ -167,6 +167,7 @@ package final class NodeRuntime: Service, RuntimeControl {
             group.addTask { await DeadlineWatch(node: self.node, logger: self.logger).run() }
             group.addTask { await JournalKeeper(node: self.node, logger: self.logger).run() }
             group.addTask { await Scrubber(node: self.node, logger: self.logger).run() }
+            group.addTask { await Scrubber(node: self.node, logger: self.logger).runOnSuspicion() }
             group.addTask { await self.stopOnShutdown() }
             group.addTask { await self.watchAlarms() }
             let (changes, change) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -301,9 +301,7 @@ final class SessionEnd {
                 try replica.reader.answerFromMemory(question, to: end.role)
                 ?? replica.reader.answer(question, of: id)
             if case .batchRead(_, let part) = answer {
-                for arrival in part.damaged {
-                    try replica.writer.noteDamaged(arrival: arrival, now: end.world.wall(of: end.office))
-                }
+                try replica.writer.noteDamaged(part.damaged, now: end.world.wall(of: end.office))
             }
             end.take(answer)
         }

@@ -99,7 +99,7 @@ extension World {
         var next: Int64? = 0
         while let arrival = next {
             let step = try replica.reader.scrubOperations(after: arrival, limit: 2_000)
-            for arrival in step.damaged { try writer.noteDamaged(arrival: arrival, now: wall(of: office)) }
+            try writer.noteDamaged(step.damaged, now: wall(of: office))
             next = step.next
         }
         try refreshDamaged(office)

@@ -85,15 +85,20 @@ extension StoreReader {
 }
 
 extension StoreWriter {
-    /// Remembers that a row does not match its hash; looks at it once more before.
+    /// Remembers that rows do not match their hashes; looks at them once more before. One that SQLite cannot read, or that
+    /// its dot does not lead to, is written anew as far as it is known: O(log) for all of them.
     /// - Parameter now: UTC milliseconds.
-    /// - Returns: false if the row is sound, or known to be damaged already.
+    /// - Returns: arrivals of those that are damaged and were not known to be.
+    /// - Throws: `StoreError.damagedFile` if pages are damaged as well.
     @discardableResult
-    package func noteDamaged(arrival: Int64, now: Int64) throws -> Bool {
-        try write { db in
-            guard try !RowVerdict.of(arrival, db).isSound else { return false }
-            try Damage.note(arrival: arrival, now: now, db)
-            return db.changesCount > 0
+    package func noteDamaged(_ arrivals: [Int64], now: Int64) throws -> [Int64] {
+        try straighten(arrivals)
+        return try write { db in
+            try arrivals.filter { arrival in
+                guard try !RowVerdict.of(arrival, db).isSound else { return false }
+                try Damage.note(arrival: arrival, now: now, db)
+                return db.changesCount > 0
+            }
         }
     }
 
@@ -108,8 +113,8 @@ extension StoreWriter {
     }
 
     /// Puts a sound copy in the place of a damaged row, if it is surely the same operation: its hash is the one that the
-    /// row states, or the one that the row's bytes have (then it is the stated hash that broke). The entity is folded
-    /// again. Nothing else is ever changed.
+    /// row states, or the one that the row's bytes have (then it is the stated hash that broke), or what the entity's digest
+    /// lacks. The entity is folded again. Nothing else is ever changed.
     /// - Parameter hash: the operation's; it is computed again here.
     /// - Parameter now: UTC milliseconds, for rows that say since when.
     /// - Returns: whether a row was healed.
@@ -118,6 +123,8 @@ extension StoreWriter {
         guard hasher.hash(operation) == hash else { return false }
         // What is folded again must not be behind the log in memory.
         try catchUpProjection()
+        let arrival = try reader.read { try damagedRow(of: operation, hash: hash, $0) }
+        if let arrival { try straighten([arrival]) }
         do {
             return try replaceRow(of: operation, hash: hash, now: now)
         } catch is StillDamaged {
@@ -135,16 +142,51 @@ extension StoreWriter {
             else { return false }
             let stated = try Row.fetchOne(
                 db, sql: "SELECT hash, entity FROM operation WHERE arrival = ?", arguments: [arrival])
-            guard let stated, stated["hash"] == hash.data || readable?.contents == hash else { return false }
+            guard let stated,
+                try stated["hash"] == hash.data || readable?.contents == hash
+                    || Self.completes(operation, hash: hash, arrival: arrival, db)
+            else { return false }
             let entity = try localNumber(of: operation.entity, db, cache)
             try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
             guard try RowVerdict.of(arrival, db).isSound else { throw StillDamaged() }
             try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
+            // A copy that came before was parked: it was not what stood here.
+            try db.execute(
+                sql: "DELETE FROM parked WHERE replica = ? AND sequence = ? AND hash = ?",
+                arguments: [
+                    Int64(bitPattern: operation.dot.replica.rawValue), Int64(bitPattern: operation.dot.sequence),
+                    hash.data,
+                ])
             try refold(entity, including: arrival, now: now, db, cache)
             let former: Int64 = stated["entity"]
             if former != entity { try refold(former, now: now, db, cache) }
             return true
         }
+    }
+
+    /// Whether the hash is what an entity's digest has beyond the hashes of all other operations that its state names. If
+    /// nothing but its dot is left of an operation, neither in the log nor in any state, any copy under that dot is it.
+    private static func completes(
+        _ operation: Operation, hash: ContentHash, arrival: Int64, _ db: Database
+    ) throws -> Bool {
+        let id = operation.entity
+        let entity = try BoundStatement(
+            db, "SELECT operations, digest, state FROM entity WHERE type = ?1 AND high = ?2 AND low = ?3")
+        entity.bind(id)
+        guard try entity.step(), entity.integer(0) > 0 else { return try RowRepair.isForgotten(arrival, db) }
+        defer { entity.reset() }
+        let digest = SetDigest(count: entity.unsigned(0), sum: ContentHash(entity.blob(1)) ?? .zero)
+        guard let ticket = try? Ticket(decoding: entity.blob(2), id: id), ticket.contains(operation.dot) else {
+            return try RowRepair.isForgotten(arrival, db)
+        }
+        let rows = try DotReader(db)
+        var sum = SetDigest.empty
+        sum.insert(hash)
+        for dot in ticket.operations where dot != operation.dot {
+            guard let (_, stated) = try rows.place(of: dot) else { return false }
+            sum.insert(stated)
+        }
+        return sum == digest
     }
 
     /// By its dot, or by its hash where the dot is what broke.
@@ -188,7 +230,7 @@ extension StoreWriter {
             db,
             """
             UPDATE operation SET replica = ?2, sequence = ?3, entity = ?4, kind = ?5, time = ?6, author = ?7, hash = ?8,
-                envelope = ?9, body = ?10 WHERE arrival = ?1
+                envelope = ?9, body = ?10, source = iif(typeof(source) = 'integer', source, 0) WHERE arrival = ?1
             """)
         row.bind(1, arrival)
         row.bind(2, try cache.replica(operation.dot.replica).id)

@@ -18,7 +18,7 @@ extension StoreReader {
     /// Runs SQLite's own check of the file.
     /// - Returns: what it found wrong; empty if nothing.
     package func quickCheck() throws -> [String] {
-        try read { db in
+        try readPastDamage { db in
             try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
         }
     }

@@ -37,6 +37,9 @@ struct InternedNames {
     fileprivate var entities: [Int64: EntityID] = [:]
 }
 
+/// A local number that stands for nothing: the row that has it is damaged.
+private struct MissingNumber: Error {}
+
 /// Local numbers back to what they stand for. Filled on demand, one per connection use.
 final class InternTable {
     private(set) var names: InternedNames
@@ -57,7 +60,7 @@ final class InternTable {
         if let known = names.replicas[id] { return known }
         replicaStatement.bind(1, id)
         defer { replicaStatement.reset() }
-        guard try replicaStatement.step() else { throw DatabaseError(message: "replica \(id) is missing") }
+        guard try replicaStatement.step() else { throw MissingNumber() }
         let replica = ReplicaID(replicaStatement.unsigned(0))
         names.replicas[id] = replica
         return replica
@@ -67,7 +70,7 @@ final class InternTable {
         if let known = names.authors[id] { return known }
         authorStatement.bind(1, id)
         defer { authorStatement.reset() }
-        guard try authorStatement.step() else { throw DatabaseError(message: "author \(id) is missing") }
+        guard try authorStatement.step() else { throw MissingNumber() }
         let author = Author(
             name: authorStatement.text(0), role: Role(rawValue: UInt8(clamping: authorStatement.integer(1))) ?? .system,
             level: AuthorityLevel(rawValue: UInt8(clamping: authorStatement.integer(2))) ?? .branch,
@@ -83,7 +86,7 @@ final class InternTable {
         entityStatement.bind(1, id)
         defer { entityStatement.reset() }
         guard try entityStatement.step(), let type = EntityType(rawValue: UInt8(clamping: entityStatement.integer(0)))
-        else { throw DatabaseError(message: "entity \(id) is missing") }
+        else { throw MissingNumber() }
         let entity = EntityID(type: type, high: entityStatement.unsigned(1), low: entityStatement.unsigned(2))
         if names.entities.count >= InternedNames.entityCountMax { names.entities.removeAll(keepingCapacity: true) }
         names.entities[id] = entity
@@ -122,9 +125,19 @@ struct OperationRow {
     /// The stored hash, whatever else is wrong with the row.
     static func hash(_ row: BoundStatement) -> ContentHash? { ContentHash(row.blob(8)) }
 
+    /// - Throws: `StoreError.corruptRow` if the row has bytes that do not fit, or numbers that stand for nothing.
     static func read(_ row: BoundStatement, _ table: InternTable) throws -> StoredOperation {
+        var dot = Dot(ReplicaID(0), row.unsigned(2))
+        do {
+            dot = Dot(try table.replica(row.integer(1)), dot.sequence)
+            return try read(row, dot, table)
+        } catch is MissingNumber {
+            throw StoreError.corruptRow(arrival: row.integer(0), dot: dot)
+        }
+    }
+
+    private static func read(_ row: BoundStatement, _ dot: Dot, _ table: InternTable) throws -> StoredOperation {
         let arrival = row.integer(0)
-        let dot = Dot(try table.replica(row.integer(1)), row.unsigned(2))
         guard let hash = ContentHash(row.blob(8)) else { throw StoreError.corruptRow(arrival: arrival, dot: dot) }
         let envelope = row.bytes(9)
         let unpacked: Unpacked

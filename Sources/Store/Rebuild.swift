@@ -4,17 +4,28 @@ internal import Tickets
 
 extension StoreWriter {
     /// Builds the whole projection anew from the log: the same rows as those that grew step by step. One transaction:
-    /// a rebuild that is interrupted leaves everything as it was.
+    /// a rebuild that is interrupted leaves everything as it was. Rows of the log that SQLite cannot read are written anew
+    /// before, as far as they are known.
     /// - Parameter progress: called with operations done and operations in all, every few thousand.
     /// - Returns: operations folded.
     @discardableResult
     package func rebuild(now: Int64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Int {
-        // Without folding what was left behind: a state that cannot be read must not keep it from being built anew.
-        let count = try transaction(folding: false) { db, cache in
-            try Refold(catalog: catalog, site: reader.identity.site, now: now).all(db, cache, progress: progress)
+        let count: Int
+        do {
+            count = try refoldAll(now: now, progress: progress)
+        } catch  where StoreError.isMalformed(error) {
+            try straightenAll()
+            count = try refoldAll(now: now, progress: progress)
         }
         reader.search.reset()
         return count
+    }
+
+    private func refoldAll(now: Int64, progress: (Int, Int) -> Void) throws -> Int {
+        // Without folding what was left behind: a state that cannot be read must not keep it from being built anew.
+        try transaction(folding: false) { db, cache in
+            try Refold(catalog: catalog, site: reader.identity.site, now: now).all(db, cache, progress: progress)
+        }
     }
 
     /// Folds some tickets again from their operations and compares, without changing anything.

@@ -7,7 +7,7 @@ package struct ScrubStep: Hashable, Sendable {
     /// Arrival, or local number of an entity, that the next step goes on behind; nil at the end.
     package var next: Int64?
     package var rowCount = 0
-    /// Arrivals of rows that do not match their hash.
+    /// Arrivals of rows that do not match their hash, that cannot be read, or that their dots do not lead to.
     package var damaged: [Int64] = []
     /// Entities whose rows are not what their operations give.
     package var wrong: [EntityID] = []
@@ -19,18 +19,20 @@ extension StoreReader {
     /// Verifies rows of the log against their hashes. O(rows).
     /// - Parameter arrival: the last one that has been looked at.
     package func scrubOperations(after arrival: Int64, limit: Int) throws -> ScrubStep {
-        try read { db in
-            let rows = try BoundStatement(
-                db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival > ?1 ORDER BY o.arrival LIMIT ?2")
-            rows.bind(1, arrival)
-            rows.bind(2, limit)
+        try readPastDamage { db in
+            var rows = try LogRows(db, after: arrival)
             let table = try InternTable(db)
+            let index = try IndexOfDots(db)
             var hasher = ContentHasher()
             var step = ScrubStep()
-            while try rows.step() {
+            while step.rowCount < limit, let (arrival, isMalformed) = try rows.next() {
                 step.rowCount += 1
-                step.next = rows.integer(0)
-                if !RowVerdict.of(rows, table, &hasher).isSound { step.damaged.append(rows.integer(0)) }
+                step.next = arrival
+                if try isMalformed || !index.leads(to: arrival, from: rows.row.integer(1), rows.row.integer(2))
+                    || !RowVerdict.of(rows.row, table, &hasher).isSound
+                {
+                    step.damaged.append(arrival)
+                }
             }
             if step.rowCount < limit { step.next = nil }
             return step
@@ -138,7 +140,8 @@ extension StoreWriter {
         let row = try BoundStatement(db, "SELECT \(OperationRow.columns) FROM operation o WHERE o.arrival = ?1")
         let table = try InternTable(db)
         var hasher = ContentHasher()
-        for arrival in arrivals {
+        // A damaged row may not say any more what it is part of.
+        for arrival in try Set(arrivals).union(Refold.arrivalsNamed(byStateOf: number, db)) {
             row.bind(1, arrival)
             guard try row.step() else { continue }
             defer { row.reset() }
@@ -156,6 +159,18 @@ extension Refold {
         if trustsState, let known = try arrivalsByState(of: number, db) { return known }
         return try Int64.fetchAll(
             db, sql: "SELECT arrival FROM operation WHERE entity = ? ORDER BY arrival", arguments: [number])
+    }
+
+    /// Of all operations that a state names and the log has, whether it is whole or not.
+    static func arrivalsNamed(byStateOf number: Int64, _ db: Database) throws -> [Int64] {
+        let entity = try BoundStatement(db, "SELECT type, high, low, state FROM entity WHERE id = ?1")
+        entity.bind(1, number)
+        guard try entity.step(), let type = EntityType(rawValue: UInt8(clamping: entity.integer(0))) else { return [] }
+        defer { entity.reset() }
+        let id = EntityID(type: type, high: entity.unsigned(1), low: entity.unsigned(2))
+        guard let ticket = try? Ticket(decoding: entity.blob(3), id: id) else { return [] }
+        let rows = try DotReader(db)
+        return try ticket.operations.compactMap { try rows.place(of: $0)?.arrival }
     }
 
     private static func arrivalsByState(of number: Int64, _ db: Database) throws -> [Int64]? {

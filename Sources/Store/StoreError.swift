@@ -10,6 +10,8 @@ package enum StoreError: Error, CustomStringConvertible {
     case conflictingHistory(dot: Dot, stored: ContentHash, received: ContentHash)
     /// A row's bytes do not match its hash any more.
     case corruptRow(arrival: Int64, dot: Dot)
+    /// Pages of the database do not hang together.
+    case damagedFile(path: String, fault: String)
     case corruptState(entity: EntityID, reason: String)
     /// A batch of the same session failed before this one.
     case afterFailure
@@ -37,6 +39,8 @@ package enum StoreError: Error, CustomStringConvertible {
             "operation \(dot) is stored with hash \(stored) and came with \(received): nothing of that batch was applied"
         case .corruptRow(let arrival, let dot):
             "row \(arrival) (operation \(dot)) does not match its hash: run `banjie doctor`"
+        case .damagedFile(let path, let fault):
+            "\(path) is damaged (\(fault)): put a sound backup back with `banjie backup restore`"
         case .corruptState(let entity, let reason):
             "the projection of \(entity) cannot be read (\(reason)): run `banjie rebuild`"
         case .afterFailure: "a batch of the same session failed before: the session starts again"

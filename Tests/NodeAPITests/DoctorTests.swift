@@ -64,7 +64,7 @@ import Transport
         #expect(try await codes(api).isEmpty)
         try await api.node.administer { writer in
             try writer.damageForTests(arrival: 2)
-            try writer.noteDamaged(arrival: 2, now: 1)
+            _ = try writer.noteDamaged([2], now: 1)
             try writer.executeForTests("UPDATE entity SET state = x'' WHERE id = 3")
             try writer.executeForTests("UPDATE peer SET feed_length = feed_length + 1")
             try writer.reader.search.executeForTests("UPDATE search_data SET block = x'00000000' WHERE id > 100")
@@ -127,7 +127,7 @@ import Transport
         let path = api.folder.path + "/elsewhere.db"
         // Times were changed under their hashes: known damage does not keep a backup from being made.
         try await api.node.administer { writer in
-            for arrival in [1, 2] as [Int64] { try writer.noteDamaged(arrival: arrival, now: 1) }
+            _ = try writer.noteDamaged([1, 2], now: 1)
         }
         let job = try await api.finished(try await api.answer("POST", "jobs/backup", #"{"path":"\#(path)"}"#))
         #expect(job.error == nil)

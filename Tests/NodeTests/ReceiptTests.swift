@@ -90,7 +90,7 @@ import Tickets
         _ = try desk.act(.note("已联系"))
         let note = try #require(try desk.log().last)
         try desk.writer.damageForTests(arrival: note.arrival)
-        #expect(try desk.writer.noteDamaged(arrival: note.arrival, now: 3))
+        #expect(try desk.writer.noteDamaged([note.arrival], now: 3) == [note.arrival])
         _ = try desk.replica.writeReceipts(for: [desk.ticket], now: 4)
         #expect(try desk.receipts().isEmpty)
 

@@ -58,7 +58,7 @@ import Tickets
         try RawConnection(store.folder).execute("UPDATE operation SET body = x'' WHERE arrival = 2")
         #expect(throws: StoreError.self) { try store.reader.backup(to: path, now: 1) { _, _ in } }
         #expect(try names(store.folder.backups).isEmpty)
-        try store.writer.noteDamaged(arrival: 2, now: 1)
+        try store.writer.noteDamaged([2], now: 1)
         let content = try store.reader.backup(to: path, now: 1) { _, _ in }
         #expect(content.findings.isEmpty && content.known.count == 1)
     }

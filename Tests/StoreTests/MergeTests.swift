@@ -188,6 +188,25 @@ import Tickets
         #expect(try store.reader.counts().searchBacklog == 0)
     }
 
+    @Test(
+        "a row with whatever damage is left out of its batch, and the batch goes on behind it", arguments: RowDamage.all
+    )
+    func damage(_ change: String) throws {
+        let store = try TestStore("hz.zj", replica: 11, parent: "zj")
+        var office = Office("hz.zj", replica: 11, announced: true)
+        for minute in 0..<3 {
+            try office.perform(
+                .open(OpenBody(title: "宽带", body: "断网", category: "network", department: "service")), on: nil,
+                as: "service", minute: Int64(minute))
+        }
+        try store.commit([announcement("hz.zj", replica: 11)] + office.log)
+        try RawConnection(store.folder).execute("UPDATE operation SET \(change) WHERE arrival = 3")
+        let peer = try #require(try store.reader.peer(SiteCode(validated: "zj")))
+        let part = try store.reader.nextBatch(for: peer.id, after: FeedCursor(feed: ReplicaID(11)))
+        #expect(part.damaged == [3] && part.batch?.omitted.count == 1)
+        #expect(part.batch?.operations == [announcement("hz.zj", replica: 11), office.log[0], office.log[2]])
+    }
+
     @Test("a row whose bytes have changed on disk is left out of its batch, which says so by the row's hash")
     func corruption() throws {
         let store = try TestStore("hz.zj", replica: 11, parent: "zj")

@@ -55,8 +55,8 @@ import Tickets
         let raw = RawConnection(store.folder)
         try raw.execute("UPDATE operation SET \(change) WHERE arrival = \(arrival)")
         #expect(try scrub() == [arrival])
-        #expect(try store.writer.noteDamaged(arrival: arrival, now: 7))
-        #expect(try !store.writer.noteDamaged(arrival: arrival, now: 8))
+        #expect(try store.writer.noteDamaged([arrival], now: 7) == [arrival])
+        #expect(try store.writer.noteDamaged([arrival], now: 8).isEmpty)
         let noted = try #require(try store.reader.damaged().first)
         #expect(noted.arrival == arrival && noted.since == 7)
 
@@ -95,7 +95,7 @@ import Tickets
     @Test("a healthy row is never touched, whatever is offered for it")
     func healthy() throws {
         #expect(try scrub().isEmpty)
-        #expect(try !store.writer.noteDamaged(arrival: 3, now: 1))
+        #expect(try store.writer.noteDamaged([3], now: 1).isEmpty)
         #expect(try !store.writer.heal(log[2], hash: hashes[2]))
         // Even if it is wrongly on the list.
         try RawConnection(store.folder).execute(
@@ -109,7 +109,7 @@ import Tickets
     func damagedAgain() throws {
         let raw = RawConnection(store.folder)
         try raw.execute("UPDATE operation SET body = x'' WHERE arrival = 4")
-        try store.writer.noteDamaged(arrival: 4, now: 1)
+        try store.writer.noteDamaged([4], now: 1)
         let noted = try store.reader.damaged()
         // In place of a disk that damages what is written to it.
         try raw.execute(
@@ -124,13 +124,20 @@ import Tickets
         #expect(try store.reader.damaged().isEmpty && scrub().isEmpty)
     }
 
-    @Test("two breaks in one row leave nothing to tell its operation by: it is left alone")
+    @Test("after two breaks in one row the entity's digest tells its operation; if that broke too, it is left alone")
     func twice() throws {
-        try RawConnection(store.folder).execute(
-            "UPDATE operation SET body = x'', hash = zeroblob(32) WHERE arrival = 4")
-        #expect(try store.writer.noteDamaged(arrival: 4, now: 1))
+        let before = try store.projection()
+        let raw = RawConnection(store.folder)
+        try raw.execute("UPDATE operation SET body = x'', hash = zeroblob(32) WHERE arrival = 4")
+        #expect(try store.writer.noteDamaged([4], now: 1) == [4])
+        try raw.execute(
+            "CREATE TABLE former AS SELECT id, digest FROM entity; UPDATE entity SET digest = zeroblob(32)")
         #expect(try !store.writer.heal(log[3], hash: hashes[3]))
         #expect(try store.reader.damaged().count == 1)
+        try raw.execute("UPDATE entity SET digest = (SELECT f.digest FROM former f WHERE f.id = entity.id)")
+        #expect(try store.writer.heal(log[3], hash: hashes[3]))
+        #expect(try store.reader.damaged().isEmpty && wrong().isEmpty)
+        #expect(try store.projection() == before)
     }
 
     @Test(
@@ -199,7 +206,7 @@ import Tickets
         #expect(try other.reader.scrubOperations(after: 0, limit: 100).damaged == [5])
         #expect(try other.reader.scrubEntities(after: 0, limit: 100).wrong.isEmpty)
         #expect(try other.reader.entitiesMissingOperations().isEmpty)
-        try other.writer.noteDamaged(arrival: 5, now: 0)
+        try other.writer.noteDamaged([5], now: 0)
         #expect(try other.writer.heal(log[4], hash: hashes[4]))
         #expect(!other.writer.isProjectionBehind)
         #expect(try other.projection() == store.projection())
@@ -214,7 +221,7 @@ import Tickets
         try raw.execute("UPDATE entity SET digest = zeroblob(32) WHERE id = 2")
         #expect(try wrong() == [log[1].entity])
         #expect(try !store.writer.refold(log[1].entity, now: 0))
-        #expect(try store.writer.noteDamaged(arrival: 2, now: 0))
+        #expect(try store.writer.noteDamaged([2], now: 0) == [2])
         #expect(try store.writer.heal(log[1], hash: hashes[1]))
         #expect(try wrong().isEmpty)
     }

@@ -127,7 +127,7 @@ extension StoreError {
         case .notInitialised: 404
         case .alreadyInitialised, .conflictingHistory: 409
         case .damagedBackup, .backupOfOtherSite: 422
-        case .corruptRow, .corruptState, .newerSchema, .file: 500
+        case .corruptRow, .corruptState, .damagedFile, .newerSchema, .file: 500
         case .diskAlmostFull: 507
         }
     }
@@ -140,6 +140,7 @@ extension StoreError {
         case .conflictingHistory: "conflictingHistory"
         case .corruptRow: "corruptRow"
         case .corruptState: "corruptState"
+        case .damagedFile: "damagedFile"
         case .newerSchema: "newerSchema"
         case .damagedBackup: "damagedBackup"
         case .backupOfOtherSite: "backupOfOtherSite"
@@ -179,6 +180,11 @@ extension StoreError {
             phrase = Phrase(
                 "操作 \(dot) 不在 \(child) 的范围内，未发送。请运行 banjie rebuild。",
                 "Operation \(dot) is outside the scope of \(child) and was not sent. Run `banjie rebuild`.")
+        case .damagedFile(let path, let fault):
+            phrase = Phrase(
+                "\(path) 已损坏（\(fault)）。请停止节点，用 banjie backup restore 恢复最近的完好备份。",
+                "\(path) is damaged (\(fault)). Stop the node and put the latest sound backup back with `banjie backup restore`."
+            )
         case .corruptRow(let arrival, let dot):
             phrase = Phrase(
                 "第 \(arrival) 行（操作 \(dot)）与其哈希不符。请运行 banjie doctor。",

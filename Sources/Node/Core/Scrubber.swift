@@ -14,6 +14,8 @@ struct Scrubber: Sendable {
     static let pauseMilliseconds = 1_000
     /// Steps after which the slow pass remembers where it is; a cut repeats as many.
     static let rememberStepsMax = 60
+    /// After a pass because something could not be read; what cannot be read meanwhile waits for it.
+    static let suspicionMilliseconds = 600_000
     /// From the end of one slow pass to the beginning of the next.
     static let intervalMilliseconds: Int64 = 86_400_000
 
@@ -54,6 +56,25 @@ struct Scrubber: Sendable {
             } catch {
                 logger.error("the store cannot be read through: run `banjie doctor`", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: .milliseconds(Self.intervalMilliseconds))
+            }
+        }
+    }
+
+    /// Goes over the log at once when a session has met a record that cannot be read; runs until it is cancelled.
+    func runOnSuspicion() async {
+        for await _ in node.suspicions.stream {
+            var findings = Findings()
+            do {
+                try await operations(from: 0, into: &findings) { _, _ in }
+                logger.notice(
+                    "the log was read through, since a row could not be read",
+                    metadata: ["operations": "\(findings.operationCount)", "damaged": "\(findings.damagedCount)"])
+                try await Task.sleep(for: .milliseconds(Self.suspicionMilliseconds))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("the log cannot be read through: run `banjie doctor`", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .milliseconds(Self.suspicionMilliseconds))
             }
         }
     }
@@ -118,7 +139,7 @@ struct Scrubber: Sendable {
                 try node.reader.scrubOperations(after: from, limit: Self.rowsMax)
             }
             findings.operationCount += found.rowCount
-            for arrival in found.damaged where try await node.note(damaged: arrival) { findings.damagedCount += 1 }
+            findings.damagedCount += await node.note(damaged: found.damaged)
             guard let next = found.next else { return }
             arrival = next
             steps += 1

@@ -24,6 +24,8 @@ package actor SyncNode {
     nonisolated let revocations = RevocationBoard()
     /// Who acts when the province's roots change.
     nonisolated let roots = RootBoard()
+    /// That the log should be looked through: something in it could not be read.
+    nonisolated let suspicions = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     /// While it is low nothing new is written.
     package nonisolated let disk: DiskGuard
     /// Random, new with every start: tells a restart from a copy.
@@ -131,22 +133,27 @@ package actor SyncNode {
     }
 
     /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
-    func note(damaged arrivals: [Int64]) {
+    /// - Returns: how many of them were not known, and are damaged still.
+    @discardableResult
+    func note(damaged arrivals: [Int64]) -> Int {
+        guard !arrivals.isEmpty else { return 0 }
         do {
-            for arrival in arrivals { try note(damaged: arrival) }
+            let noted = try replica.writer.noteDamaged(arrivals, now: clock.now())
+            for arrival in noted {
+                logger.error(
+                    "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
+                    metadata: ["arrival": "\(arrival)"])
+            }
+            return noted.count
         } catch {
             logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
+            return 0
         }
     }
 
-    /// - Returns: false if the row is known already, or not damaged any more.
-    @discardableResult
-    func note(damaged arrival: Int64) throws -> Bool {
-        guard try replica.writer.noteDamaged(arrival: arrival, now: clock.now()) else { return false }
-        logger.error(
-            "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
-            metadata: ["arrival": "\(arrival)"])
-        return true
+    /// Has the log looked through soon if an error says that SQLite cannot read a record or a page.
+    nonisolated func suspectDamage(_ error: any Error) {
+        if StoreError.isMalformed(error) { suspicions.continuation.yield() }
     }
 
     /// Takes parked operations in on an administrator's word.
@@ -286,10 +293,16 @@ package actor SyncNode {
         }
     }
 
-    /// The end of a node that ran: tickets and measures are up to the log, and nothing is done behind it any more.
+    /// The end of a node that ran: tickets and measures are up to the log, nothing is done behind it any more, and the
+    /// database file has all of it, unless somebody reads it still.
     func finish() async {
         writeProjection()
         await search.stop()
+        do {
+            try replica.writer.checkpoint(isPatient: false)
+        } catch {
+            logger.info("the write-ahead log stays beside the database", metadata: ["error": "\(error)"])
+        }
     }
 
     private func follow(_ effects: ReplicaEffects, isLocal: Bool) {

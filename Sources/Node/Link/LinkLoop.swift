@@ -187,14 +187,14 @@ actor LinkLoop {
                 if question.needsFeed(of: link.role) { try await link.node.administer { try $0.fillFeed(of: id) } }
                 read(question, of: id)
             } catch {
-                inputs.put(.failed(.storeFailure, "\(error)"))
+                fail(error)
             }
         }
     }
 
     private nonisolated func read(_ question: SessionQuestion, of id: PeerID) {
         let (node, inputs) = (link.node, inputs)
-        link.access.perform {
+        link.access.perform { [self] in
             do {
                 let answer = try node.reader.answer(question, of: id)
                 guard case .batchRead(_, let part) = answer, !part.damaged.isEmpty else {
@@ -205,9 +205,14 @@ actor LinkLoop {
                     inputs.put(.answered(answer))
                 }
             } catch {
-                inputs.put(.failed(.storeFailure, "\(error)"))
+                fail(error)
             }
         }
+    }
+
+    private nonisolated func fail(_ error: any Error) {
+        link.node.suspectDamage(error)
+        inputs.put(.failed(.storeFailure, "\(error)"))
     }
 
     private func identify(_ hello: SyncMessage.Hello) {
@@ -226,7 +231,7 @@ actor LinkLoop {
                 standing.isCloned = !isAlone
                 inputs.put(.identified(id, standing))
             } catch {
-                inputs.put(.failed(.storeFailure, "\(error)"))
+                fail(error)
             }
         }
     }
@@ -243,7 +248,7 @@ actor LinkLoop {
         }
         let count = UInt64(batch.operations.count)
         let (lane, end) = (batch.lane, batch.end)
-        link.node.merge(batch, place, from: id, in: number) { result in
+        link.node.merge(batch, place, from: id, in: number) { [self] result in
             switch result {
             case .success:
                 links.update(id) { $0.received(count, now: NodeClock.monotonic()) }
@@ -251,32 +256,32 @@ actor LinkLoop {
             case .failure(StoreError.conflictingHistory(let dot, let stored, let received)):
                 let error = StoreError.conflictingHistory(dot: dot, stored: stored, received: received)
                 inputs.put(.failed(.conflictingHistory, "\(error)"))
-            case .failure(let error): inputs.put(.failed(.storeFailure, "\(error)"))
+            case .failure(let error): fail(error)
             }
         }
     }
 
     private func saveReceived(_ progress: FeedProgress) {
         guard let id else { return }
-        let (link, inputs, now) = (link, inputs, link.node.clock.now())
+        let (link, now) = (link, link.node.clock.now())
         Task {
             do {
                 try await link.node.administer { try $0.saveReceived(progress, from: id, now: now) }
             } catch {
-                inputs.put(.failed(.storeFailure, "\(error)"))
+                fail(error)
             }
         }
     }
 
     private func saveKeys(_ entries: [PersonalKeyEntry]) {
         guard let id else { return gauge.done(.keys) }
-        let (link, inputs, gauge) = (link, inputs, gauge)
+        let (link, gauge) = (link, gauge)
         Task {
             defer { gauge.done(.keys) }
             do {
                 try await link.node.saveKeys(entries, from: id)
             } catch {
-                inputs.put(.failed(.storeFailure, "\(error)"))
+                fail(error)
             }
         }
     }

@@ -11,8 +11,8 @@ extension Doctor {
             finding(
                 .databaseDamaged, Phrase("数据库检查：\(fault)", "The database's own check: \(fault)"),
                 next: Phrase(
-                    "停止节点，运行 banjie backup list --verify，再用 banjie backup restore 恢复最近的完好备份。",
-                    "Stop the node, run `banjie backup list --verify`, and put the latest sound one back with `banjie backup restore`."
+                    "运行 banjie scrub；若仍有此项，停止节点，运行 banjie backup list --verify，再用 banjie backup restore 恢复最近的完好备份。",
+                    "Run `banjie scrub`. If this stays, stop the node, run `banjie backup list --verify`, and put the latest sound one back with `banjie backup restore`."
                 ))
         }
     }
