@@ -1,9 +1,12 @@
 internal import Foundation
+internal import Synchronization
 
 /// A peer of a measurement in a child process, spoken to in lines. It ends when its input is closed, which also happens
-/// when this process goes away.
+/// when this process goes away. One that ends by itself takes the others with it: nobody waits for what they would say.
 final class PeerProcess {
     static let endingSecondsMax = 60.0
+    /// Those that are to run.
+    private static let running = Mutex<Set<Int32>>([])
 
     private let process = Process()
     private let input = Pipe()
@@ -16,7 +19,16 @@ final class PeerProcess {
         process.arguments = ["peer", side.rawValue, "--data", folder] + arguments
         process.standardInput = input
         process.standardOutput = output
-        try process.run()
+        process.terminationHandler = { process in
+            Self.running.withLock { running in
+                guard running.remove(process.processIdentifier) != nil else { return }
+                for other in running { kill(other, SIGKILL) }
+            }
+        }
+        try Self.running.withLock { running in
+            try process.run()
+            running.insert(process.processIdentifier)
+        }
     }
 
     /// The next line that it says; blocks.
@@ -47,6 +59,7 @@ final class PeerProcess {
     }
 
     func end() {
+        _ = Self.running.withLock { $0.remove(process.processIdentifier) }
         try? input.fileHandleForWriting.close()
         let limit = Date().addingTimeInterval(Self.endingSecondsMax)
         while process.isRunning, Date() < limit { usleep(5_000) }
