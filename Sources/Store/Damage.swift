@@ -89,11 +89,24 @@ extension StoreWriter {
     /// its dot does not lead to, is written anew as far as it is known: O(log) for all of them.
     /// - Parameter now: UTC milliseconds.
     /// - Returns: arrivals of those that are damaged and were not known to be.
-    /// - Throws: `StoreError.damagedFile` if pages are damaged as well.
+    /// - Throws: `StoreError.damagedFile` if pages are damaged as well; rows that can be read are remembered even so.
     @discardableResult
     package func noteDamaged(_ arrivals: [Int64], now: Int64) throws -> [Int64] {
-        try straighten(arrivals)
-        return try write { db in
+        do {
+            try straighten(arrivals)
+        } catch StoreError.damagedFile(let path, let fault) {
+            let readable = try reader.readPastDamage { db in
+                try arrivals.filter { try RowRepair.areStraight([$0], db) }
+            }
+            try remember(readable, now)
+            throw StoreError.damagedFile(path: path, fault: fault)
+        }
+        return try remember(arrivals, now)
+    }
+
+    @discardableResult
+    private func remember(_ arrivals: [Int64], _ now: Int64) throws -> [Int64] {
+        try write { db in
             try arrivals.filter { arrival in
                 guard try !RowVerdict.of(arrival, db).isSound else { return false }
                 try Damage.note(arrival: arrival, now: now, db)

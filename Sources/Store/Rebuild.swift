@@ -13,7 +13,7 @@ extension StoreWriter {
         let count: Int
         do {
             count = try refoldAll(now: now, progress: progress)
-        } catch  where StoreError.isMalformed(error) {
+        } catch let error where StoreError.isMalformed(error) {
             try straightenAll()
             count = try refoldAll(now: now, progress: progress)
         }

@@ -45,6 +45,13 @@ struct RowRepair {
         }
     }
 
+    /// The first row of which neither the table nor the index says anything.
+    var lost: Int64? {
+        defects.first { entry in
+            if case .malformed = entry.defect { places[entry.arrival] == nil } else { false }
+        }?.arrival
+    }
+
     /// Whether a line of SQLite's own check speaks of one record and not of how pages hang together.
     static func isOfOneRecord(_ fault: String) -> Bool {
         fault == "database disk image is malformed" || fault.contains(" value in ")
@@ -60,7 +67,7 @@ struct RowRepair {
             row.bind(1, arrival)
             do {
                 guard try row.step() else { return true }
-            } catch  where StoreError.isMalformed(error) {
+            } catch let error where StoreError.isMalformed(error) {
                 return false
             }
             defer { row.reset() }
@@ -159,7 +166,7 @@ struct LogRows {
             guard try row.step() else { return nil }
             last = row.integer(0)
             return (last, false)
-        } catch  where StoreError.isMalformed(error) {
+        } catch let error where StoreError.isMalformed(error) {
             // Of a damaged page this fails as well.
             arrivals.bind(1, last)
             defer { arrivals.reset() }
@@ -216,10 +223,18 @@ extension StoreWriter {
         if try reader.readPastDamage({ try !RowRepair.areStraight(arrivals, $0) }) { try straightenAll() }
     }
 
+    /// - Throws: `StoreError.damagedFile`, as above.
     func straightenAll() throws {
         let faults = try reader.quickCheck().filter { !RowRepair.isOfOneRecord($0) }
         if let fault = faults.first { throw StoreError.damagedFile(path: reader.folder.database, fault: fault) }
         let repair = try reader.readPastDamage { try RowRepair($0) }
-        try write { try repair.run($0) }
+        if let arrival = repair.lost {
+            throw StoreError.damagedFile(
+                path: reader.folder.database, fault: "row \(arrival) of the log, and its entry in the index of dots")
+        }
+        let isFilled = cache != nil
+        try transaction(folding: false) { db, _ in try repair.run(db) }
+        // Otherwise what is still to be folded would be forgotten.
+        if !isFilled { forgetCache() }
     }
 }

@@ -25,7 +25,7 @@ package final class StoreWriter {
     /// Of the clock that transactions are timed by; it never steps.
     package var monotonic: () -> ContinuousClock.Instant = { .now }
     private let pool: DatabasePool
-    private var cache: WriterCache?
+    private(set) var cache: WriterCache?
     /// Whose projection was written by another call than the one that took their operations in.
     private var unreported = MergeResult()
     /// UTC milliseconds.
@@ -197,12 +197,13 @@ package final class StoreWriter {
 
     /// - Parameter folding: first folds what an earlier process has left behind.
     func transaction<Value>(folding: Bool = true, _ body: (Database, WriterCache) throws -> Value) throws -> Value {
+        if folding { try fillCache() }
         let former = cache
         cache = nil
         var kept: WriterCache?
         let arrival = former?.lastArrival
         let value = try pool.writeWithoutTransaction { db -> Value in
-            let current = try former ?? (folding ? openCache(db) : WriterCache(db, disk: reader.disk))
+            let current = try former ?? WriterCache(db, disk: reader.disk)
             let value = try db.transacting(.immediate) {
                 let value = try body(db, current)
                 try record(value, db)
@@ -221,13 +222,23 @@ package final class StoreWriter {
     }
 
     func read<Value>(_ body: (Database, WriterCache) throws -> Value) throws -> Value {
-        let current = cache
-        let (value, kept) = try pool.writeWithoutTransaction { db -> (Value, WriterCache) in
-            let cache = try current ?? openCache(db)
-            return (try body(db, cache), cache)
+        let cache = try fillCache()
+        return try pool.writeWithoutTransaction { db in try body(db, cache) }
+    }
+
+    @discardableResult
+    private func fillCache() throws -> WriterCache {
+        if let cache { return cache }
+        let filled: WriterCache
+        do {
+            filled = try pool.writeWithoutTransaction { try openCache($0) }
+        } catch let error where StoreError.isMalformed(error) {
+            // A row that is still to be folded.
+            try straightenAll()
+            filled = try pool.writeWithoutTransaction { try openCache($0) }
         }
-        cache = kept
-        return value
+        cache = filled
+        return filled
     }
 }
 

@@ -112,6 +112,30 @@ import Tickets
         try copy.expectWhole(projection)
     }
 
+    @Test("a malformed row that was still to be folded keeps no store from opening")
+    func behind() throws {
+        let store = try TestStore("hz.zj", replica: 11, parent: "zj")
+        try store.writer.commit([store.batch(log)], now: 0, deferringProjection: true)
+        try RawConnection(store.folder).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        let file = try Data(contentsOf: URL(fileURLWithPath: store.folder.database))
+        let copy = try Copy(of: store, flipping: [(try record(of: 6, in: file).start, 1)])
+        try copy.writer.catchUpProjection()
+        #expect(try copy.reader.damaged().map(\.arrival) == [6])
+        #expect(try copy.writer.heal(log[5], hash: hashes[5]))
+        try copy.expectWhole(projection)
+    }
+
+    @Test("a row of which the index says nothing either is named, and nothing is written")
+    func lost() throws {
+        let file = try Data(contentsOf: URL(fileURLWithPath: base.folder.database))
+        let copy = try Copy(of: base, flipping: [])
+        try copy.takeEntry(of: 6)
+        try copy.flip([(try record(of: 6, in: file).start, 1)])
+        #expect(try copy.scrub() == [6])
+        let error = #expect(throws: StoreError.self) { try copy.writer.noteDamaged([6], now: 7) }
+        #expect("\(try #require(error))".contains("row 6 of the log"))
+    }
+
     @Test("where pages are damaged as well nothing is written, and the error names the file and what to do")
     func pages() throws {
         let file = try Data(contentsOf: URL(fileURLWithPath: base.folder.database))
@@ -124,25 +148,16 @@ import Tickets
         #expect("\(try #require(error))".hasPrefix(copy.folder.database))
         #expect(try copy.reader.damaged().isEmpty)
         #expect(try Data(contentsOf: URL(fileURLWithPath: copy.folder.database)) == before)
+        // What can be read is recorded even so.
+        try RawConnection(copy.folder).execute("UPDATE operation SET body = x'' WHERE arrival = 2")
+        #expect(throws: StoreError.self) { try copy.writer.noteDamaged([2, 6], now: 7) }
+        #expect(try copy.reader.damaged().map(\.arrival) == [2])
     }
 
     @Test("an entry that the index of dots has lost is put back")
     func index() throws {
         let copy = try Copy(of: base, flipping: [])
-        try RawConnection(copy.folder).execute(
-            """
-            PRAGMA writable_schema = ON;
-            UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX operation_dot ON operation (replica, sequence) WHERE arrival <> 6'
-            WHERE name = 'operation_dot';
-            """)
-        try RawConnection(copy.folder).execute("REINDEX operation_dot")
-        try RawConnection(copy.folder).execute(
-            """
-            PRAGMA writable_schema = ON;
-            UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX operation_dot ON operation (replica, sequence)'
-            WHERE name = 'operation_dot';
-            """)
-        try copy.open()
+        try copy.takeEntry(of: 6)
         #expect(try copy.scrub() == [6])
         #expect(try copy.writer.noteDamaged([6], now: 7).isEmpty)
         try copy.expectWhole(projection)
@@ -196,15 +211,34 @@ private final class Copy {
         folder = DataFolder(path: NSTemporaryDirectory() + "banjie-store-\(UUID().uuidString)")
         try FileManager.default.copyItem(atPath: store.folder.path, toPath: folder.path)
         for name in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: folder.database + name) }
-        var file = try Data(contentsOf: URL(fileURLWithPath: folder.database))
-        for (offset, bits) in flips { file[offset] ^= bits }
-        try file.write(to: URL(fileURLWithPath: folder.database))
-        try open()
+        try flip(flips)
     }
 
-    /// Anew: what is in its caches may not be on the disk.
-    func open() throws {
+    func flip(_ flips: [(offset: Int, bits: UInt8)]) throws {
+        try changing {
+            var file = try Data(contentsOf: URL(fileURLWithPath: folder.database))
+            for (offset, bits) in flips { file[offset] ^= bits }
+            try file.write(to: URL(fileURLWithPath: folder.database))
+        }
+    }
+
+    /// The index of dots forgets a row.
+    func takeEntry(of arrival: Int64) throws {
+        let index = "CREATE UNIQUE INDEX operation_dot ON operation (replica, sequence)"
+        func define(_ sql: String) -> String {
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = '\(sql)' WHERE name = 'operation_dot'"
+        }
+        try changing {
+            try RawConnection(folder).execute(define(index + " WHERE arrival <> \(arrival)"))
+            try RawConnection(folder).execute("REINDEX operation_dot")
+            try RawConnection(folder).execute(define(index))
+        }
+    }
+
+    /// Closes the store meanwhile: what it has in memory would hide the change.
+    private func changing(_ body: () throws -> Void) throws {
         opened = nil
+        try body()
         let store = try Store.open(folder)
         opened = (store.writer, store.reader)
     }
