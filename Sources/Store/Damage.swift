@@ -1,3 +1,4 @@
+internal import struct Foundation.Data
 internal import GRDB
 package import Replication
 package import Tickets
@@ -22,7 +23,8 @@ enum Damage {
                 INSERT INTO damaged (arrival, replica, sequence, hash, found)
                 SELECT o.arrival, coalesce(r.replica, 0), o.sequence, o.hash, ?2
                 FROM operation o LEFT JOIN replica r ON r.id = o.replica WHERE o.arrival = ?1
-                ON CONFLICT (arrival) DO NOTHING
+                ON CONFLICT (arrival) DO UPDATE SET replica = excluded.replica, sequence = excluded.sequence,
+                    hash = iif(length(excluded.hash) = 32, excluded.hash, hash)
                 """, arguments: [arrival, now])
     }
 
@@ -88,12 +90,13 @@ extension StoreWriter {
     /// Remembers that rows do not match their hashes; looks at them once more before. One that SQLite cannot read, or that
     /// its dot does not lead to, is written anew as far as it is known: O(log) for all of them.
     /// - Parameter now: UTC milliseconds.
-    /// - Returns: arrivals of those that are damaged and were not known to be.
+    /// - Returns: arrivals of rows that are damaged and were not known to be, also such as were made readable with these.
     /// - Throws: `StoreError.damagedFile` if pages are damaged as well; rows that can be read are remembered even so.
     @discardableResult
     package func noteDamaged(_ arrivals: [Int64], now: Int64) throws -> [Int64] {
+        let known = Set(try reader.damaged().map(\.arrival))
         do {
-            try straighten(arrivals)
+            try straighten(arrivals, now: now)
         } catch StoreError.damagedFile(let path, let fault) {
             let readable = try reader.readPastDamage { db in
                 try arrivals.filter { try RowRepair.areStraight([$0], db) }
@@ -101,27 +104,36 @@ extension StoreWriter {
             try remember(readable, now)
             throw StoreError.damagedFile(path: path, fault: fault)
         }
-        return try remember(arrivals, now)
+        try remember(arrivals, now)
+        return try reader.damaged().map(\.arrival).filter { !known.contains($0) }
     }
 
-    @discardableResult
-    private func remember(_ arrivals: [Int64], _ now: Int64) throws -> [Int64] {
+    private func remember(_ arrivals: [Int64], _ now: Int64) throws {
         try write { db in
-            try arrivals.filter { arrival in
-                guard try !RowVerdict.of(arrival, db).isSound else { return false }
-                try Damage.note(arrival: arrival, now: now, db)
-                return db.changesCount > 0
+            for arrival in arrivals {
+                if try RowVerdict.of(arrival, db).isSound {
+                    try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
+                } else {
+                    try Damage.note(arrival: arrival, now: now, db)
+                }
             }
         }
     }
 
     /// Strikes off the rows that are sound again (a disk may give back today what it did not yesterday).
     package func recheckDamaged() throws {
-        try write { db in
-            for arrival in try Int64.fetchAll(db, sql: "SELECT arrival FROM damaged")
-            where try RowVerdict.of(arrival, db).isSound {
-                try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival])
+        let sound = try reader.readPastDamage { db in
+            try Int64.fetchAll(db, sql: "SELECT arrival FROM damaged").filter { arrival in
+                do {
+                    return try RowVerdict.of(arrival, db).isSound
+                } catch let error where StoreError.isMalformed(error) {
+                    return false
+                }
             }
+        }
+        guard !sound.isEmpty else { return }
+        try write { db in
+            for arrival in sound { try db.execute(sql: "DELETE FROM damaged WHERE arrival = ?", arguments: [arrival]) }
         }
     }
 
@@ -137,7 +149,7 @@ extension StoreWriter {
         // What is folded again must not be behind the log in memory.
         try catchUpProjection()
         let arrival = try reader.read { try damagedRow(of: operation, hash: hash, $0) }
-        if let arrival { try straighten([arrival]) }
+        if let arrival { try straighten([arrival], now: now) }
         do {
             return try replaceRow(of: operation, hash: hash, now: now)
         } catch is StillDamaged {
@@ -155,10 +167,14 @@ extension StoreWriter {
             else { return false }
             let stated = try Row.fetchOne(
                 db, sql: "SELECT hash, entity FROM operation WHERE arrival = ?", arguments: [arrival])
-            guard let stated,
+            guard let stated else { return false }
+            // What the row stated before it was emptied, if that could be read.
+            let before = try Data.fetchOne(db, sql: "SELECT hash FROM damaged WHERE arrival = ?", arguments: [arrival])
+            let isLeft = before?.count == ContentHash.byteCount && (stated["hash"] as Data).isEmpty
+            let isSame =
                 try stated["hash"] == hash.data || readable?.contents == hash
-                    || Self.completes(operation, hash: hash, arrival: arrival, db)
-            else { return false }
+                || (isLeft ? before == hash.data : Self.completes(operation, hash: hash, arrival: arrival, db))
+            guard isSame else { return false }
             let entity = try localNumber(of: operation.entity, db, cache)
             try rewrite(operation, hash: hash, arrival: arrival, entity: entity, db, cache)
             guard try RowVerdict.of(arrival, db).isSound else { throw StillDamaged() }
@@ -189,9 +205,8 @@ extension StoreWriter {
         guard try entity.step(), entity.integer(0) > 0 else { return try RowRepair.isForgotten(arrival, db) }
         defer { entity.reset() }
         let digest = SetDigest(count: entity.unsigned(0), sum: ContentHash(entity.blob(1)) ?? .zero)
-        guard let ticket = try? Ticket(decoding: entity.blob(2), id: id), ticket.contains(operation.dot) else {
-            return try RowRepair.isForgotten(arrival, db)
-        }
+        guard let ticket = try? Ticket(decoding: entity.blob(2), id: id) else { return false }
+        guard ticket.contains(operation.dot) else { return try RowRepair.isForgotten(arrival, db) }
         let rows = try DotReader(db)
         var sum = SetDigest.empty
         sum.insert(hash)

@@ -180,8 +180,32 @@ extension StoreReader {
             let last = try Self.held(of: identity.replica, upTo: UInt64(Int64.max), db)
             guard let last, held.sequence <= last.sequence else { return .behind(last: last?.sequence ?? 0) }
             let own = try Self.held(of: identity.replica, upTo: held.sequence, db)
-            return own == held || PlantedBug.forkNotNoticed.isActive ? .sound : .differs(at: held.sequence)
+            if own == held || PlantedBug.forkNotNoticed.isActive { return .sound }
+            return try Self.isEvidence(own, of: identity.replica, against: held, db)
+                ? .differs(at: held.sequence) : .sound
         }
+    }
+
+    /// Whether what this store has of itself is what a peer says it has; a row that is damaged here contradicts nobody.
+    func isSame(_ held: HeldOperation) throws -> Bool {
+        try read { db in
+            let own = try Self.held(of: identity.replica, upTo: held.sequence, db)
+            return try own == held || !Self.isEvidence(own, of: identity.replica, against: held, db)
+        }
+    }
+
+    static func isEvidence(
+        _ own: HeldOperation?, of replica: ReplicaID, against held: HeldOperation, _ db: Database
+    ) throws -> Bool {
+        guard let own, own.sequence == held.sequence else { return true }
+        let arrival = try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT arrival FROM operation
+                WHERE replica = (SELECT id FROM replica WHERE replica = ?) AND sequence = ?
+                """,
+            arguments: [Int64(bitPattern: replica.rawValue), Int64(bitPattern: own.sequence)])
+        return try arrival.map { try RowVerdict.of($0, db).isSound } ?? true
     }
 }
 

@@ -14,7 +14,7 @@ extension StoreWriter {
         do {
             count = try refoldAll(now: now, progress: progress)
         } catch let error where StoreError.isMalformed(error) {
-            try straightenAll()
+            try straightenAll(now: now)
             count = try refoldAll(now: now, progress: progress)
         }
         reader.search.reset()

@@ -76,8 +76,9 @@ struct RowRepair {
     }
 
     /// Writes them anew, and then the index. Reads nothing malformed: SQLite would not commit after that.
+    /// - Parameter now: UTC milliseconds.
     /// - Throws: `DatabaseError` if two rows claim one dot even so.
-    func run(_ db: Database) throws {
+    func run(now: Int64, _ db: Database) throws {
         guard
             let definition = try String.fetchOne(db, sql: "SELECT sql FROM sqlite_schema WHERE name = 'operation_dot'")
         else { return }
@@ -100,7 +101,11 @@ struct RowRepair {
             }
         }
         try db.execute(sql: definition)
-        for (arrival, _) in defects { try Self.guessSource(of: arrival, db) }
+        for (arrival, _) in defects {
+            try Self.guessSource(of: arrival, db)
+            // From now on nothing but the list tells of it.
+            if try !RowVerdict.of(arrival, db).isSound { try Damage.note(arrival: arrival, now: now, db) }
+        }
     }
 
     private static func empty(_ arrival: Int64, at place: Place, _ db: Database) throws {
@@ -109,12 +114,12 @@ struct RowRepair {
             sql: """
                 INSERT INTO operation (
                     arrival, replica, sequence, entity, kind, time, author, source, hash, envelope, body)
-                VALUES (?1, ?2, ?3, 0, 0, 0, 0, 0, zeroblob(32), x'', x'')
+                VALUES (?1, ?2, ?3, 0, 0, 0, 0, 0, x'', x'', x'')
                 """, arguments: [arrival, place.replica, place.sequence])
     }
 
     /// Whether nothing is left of a row but its dot, and no state knows its operation either: the states have fewer
-    /// operations than the log by just these rows. O(log).
+    /// operations than the log by just these rows, and no other is damaged. O(log).
     static func isForgotten(_ arrival: Int64, _ db: Database) throws -> Bool {
         guard
             try BoundStatement.integer(
@@ -122,12 +127,13 @@ struct RowRepair {
         else { return false }
         let inLog = try BoundStatement.integer(db, "SELECT count(*) FROM operation")
         let inStates = try BoundStatement.integer(db, "SELECT coalesce(sum(operations), 0) FROM entity")
+        let damaged = try BoundStatement.integer(db, "SELECT count(*) FROM damaged")
         let empty = try BoundStatement.integer(
             db, "SELECT count(*) FROM operation WHERE arrival IN (SELECT arrival FROM damaged) AND \(isEmpty)")
-        return inLog - inStates == empty
+        return damaged == empty && inLog - inStates == empty
     }
 
-    private static let isEmpty = "hash = zeroblob(32) AND envelope = x'' AND body = x''"
+    private static let isEmpty = "hash = x'' AND envelope = x'' AND body = x''"
 
     /// An empty row came from where its replica's operation before it came from, or the one behind it.
     private static func guessSource(of arrival: Int64, _ db: Database) throws {
@@ -216,15 +222,37 @@ extension StoreReader {
 }
 
 extension StoreWriter {
+    /// Makes the rows readable that an opening compares with others' memory of this node: its first and its last one, and
+    /// the one that the epoch file names. Of a malformed row SQLite may give one column for another.
+    func straightenOwn(upTo epoch: UInt64?) {
+        let arrivals = try? reader.read { db -> [Int64] in
+            let entries = try BoundStatement(
+                db,
+                """
+                SELECT arrival FROM operation INDEXED BY operation_dot
+                WHERE replica = (SELECT id FROM replica WHERE replica = ?1) AND sequence <= ?2
+                ORDER BY sequence DESC LIMIT 1
+                """)
+            return try [1, epoch ?? 1, UInt64(Int64.max)].compactMap { sequence in
+                entries.bind(1, reader.identity.replica.rawValue)
+                entries.bind(2, min(sequence, UInt64(Int64.max)))
+                defer { entries.reset() }
+                return try entries.step() ? entries.integer(0) : nil
+            }
+        }
+        // Where it does not succeed, what reads them says why.
+        try? straighten(arrivals ?? [], now: openedAt)
+    }
+
     /// If one of these rows cannot be read, or its dot does not lead to it: makes all rows of the log that are so readable
     /// again. The others stay as they are.
     /// - Throws: `StoreError.damagedFile` if pages are damaged as well: nothing is written to those.
-    func straighten(_ arrivals: [Int64]) throws {
-        if try reader.readPastDamage({ try !RowRepair.areStraight(arrivals, $0) }) { try straightenAll() }
+    func straighten(_ arrivals: [Int64], now: Int64) throws {
+        if try reader.readPastDamage({ try !RowRepair.areStraight(arrivals, $0) }) { try straightenAll(now: now) }
     }
 
     /// - Throws: `StoreError.damagedFile`, as above.
-    func straightenAll() throws {
+    func straightenAll(now: Int64) throws {
         let faults = try reader.quickCheck().filter { !RowRepair.isOfOneRecord($0) }
         if let fault = faults.first { throw StoreError.damagedFile(path: reader.folder.database, fault: fault) }
         let repair = try reader.readPastDamage { try RowRepair($0) }
@@ -233,7 +261,7 @@ extension StoreWriter {
                 path: reader.folder.database, fault: "row \(arrival) of the log, and its entry in the index of dots")
         }
         let isFilled = cache != nil
-        try transaction(folding: false) { db, _ in try repair.run(db) }
+        try transaction(folding: false) { db, _ in try repair.run(now: now, db) }
         // Otherwise what is still to be folded would be forgotten.
         if !isFilled { forgetCache() }
     }

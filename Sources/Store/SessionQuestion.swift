@@ -83,7 +83,7 @@ extension StoreReader {
         switch question {
         case .judge(let held): return .judged(try judge(held))
         case .compareOwn(let held):
-            return .ownCompared(held, isSame: try self.held(of: identity.replica, upTo: held.sequence) == held)
+            return .ownCompared(held, isSame: try isSame(held))
         case .findHeld(let replica, let sequence): return .held(try held(of: replica, upTo: sequence))
         case .vouch(let presented, let isPeerEmpty):
             return .vouched(try vouch(for: presented, isPeerEmpty: isPeerEmpty, by: id))

@@ -121,6 +121,7 @@ package enum Store {
         let reader = StoreReader(folder: folder, file: file, identity: identity, disk: disk)
         let writer = try StoreWriter(reader: reader, machine: context.machine, openedAt: context.now)
         writer.use(context.catalog)
+        writer.straightenOwn(upTo: EpochFile(folder).read()?.sequence)
         try writer.upgrade(now: context.now, progress: context.progress)
         guard let renewed = try writer.start(isNew: isNew, context: context) else {
             try writer.saveEpoch()

@@ -39,10 +39,16 @@ extension StoreWriter {
         let identity = reader.identity
         let last = try StoreReader.held(of: identity.replica, upTo: UInt64(Int64.max), db)
         let then = try epoch.flatMap { try StoreReader.held(of: identity.replica, upTo: $0.sequence, db) }
+        var hash = then?.sequence == epoch?.sequence ? then?.hash : nil
+        if let epoch, let found = hash, found != epoch.hash {
+            let held = HeldOperation(sequence: epoch.sequence, hash: epoch.hash)
+            // Neither a row that is damaged now nor one that was when the file was written tells anything.
+            let isEvidence = try StoreReader.isEvidence(then, of: identity.replica, against: held, db)
+            if epoch.hash == .zero || !isEvidence { hash = epoch.hash }
+        }
         return Epoch.Found(
             replica: identity.replica, follows: identity.follows, startCount: try Incarnation.startCount(db),
-            sequence: last?.sequence ?? 0, hash: then?.sequence == epoch?.sequence ? then?.hash : nil,
-            machine: machine)
+            sequence: last?.sequence ?? 0, hash: hash, machine: machine)
     }
 
     /// Brings the epoch file up to what is durable. Costs a flush of the disk if this node has written since; to be

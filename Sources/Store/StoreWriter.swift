@@ -29,7 +29,7 @@ package final class StoreWriter {
     /// Whose projection was written by another call than the one that took their operations in.
     private var unreported = MergeResult()
     /// UTC milliseconds.
-    private let openedAt: Int64
+    let openedAt: Int64
     /// Of the machine; goes into the epoch file.
     let machine: ContentHash?
     /// Entries that go into the journal with the next transaction that has a result to be told.
@@ -234,7 +234,7 @@ package final class StoreWriter {
             filled = try pool.writeWithoutTransaction { try openCache($0) }
         } catch let error where StoreError.isMalformed(error) {
             // A row that is still to be folded.
-            try straightenAll()
+            try straightenAll(now: openedAt)
             filled = try pool.writeWithoutTransaction { try openCache($0) }
         }
         cache = filled

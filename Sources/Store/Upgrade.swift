@@ -42,7 +42,15 @@ extension StoreWriter {
     func upgrade(now: Int64, progress: (Int, Int) -> Void) throws {
         let upgrade = Upgrade()
         let path = reader.folder.database
-        if try reader.pool.read({ try upgrade.isDue($0, path: path) }) { try rebuild(now: now, progress: progress) }
+        // A malformed row may be of any kind.
+        let isDue = try reader.readPastDamage { db in
+            do {
+                return try upgrade.isDue(db, path: path)
+            } catch let error where StoreError.isMalformed(error) {
+                return true
+            }
+        }
+        if isDue { try rebuild(now: now, progress: progress) }
         try reader.pool.write { try upgrade.done($0) }
     }
 }

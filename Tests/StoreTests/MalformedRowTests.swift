@@ -18,16 +18,7 @@ import Tickets
 
     init() throws {
         base = try TestStore("hz.zj", replica: 11, parent: "zj")
-        var office = Office("hz.zj", replica: 11, announced: true)
-        for minute in 0..<6 {
-            let opened = try office.perform(
-                .open(OpenBody(title: "宽带 \(minute)", body: "断网", category: "network", department: "service")), on: nil,
-                as: "service", minute: Int64(minute * 10))
-            try office.perform(.note("已联系"), on: opened[0].entity, as: "service", minute: Int64(minute * 10 + 2))
-        }
-        log = [announcement("hz.zj", replica: 11)] + office.log
-        var hasher = ContentHasher()
-        hashes = log.map { hasher.hash($0) }
+        (log, hashes) = try sixTickets()
         try base.commit(log)
         projection = try base.projection()
         try RawConnection(base.folder).execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -84,10 +75,10 @@ import Tickets
         let copy = try Copy(of: base, flipping: flips)
         #expect(throws: (any Error).self) { try copy.reader.operations(after: 0, limit: 100) }
         #expect(try copy.scrub() == [3, 6, 12])
-        #expect(try copy.writer.noteDamaged([3], now: 7) == [3])
+        #expect(try copy.writer.noteDamaged([3], now: 7) == [3, 6, 12])
         #expect(try copy.reader.operations(after: 3, limit: 2).count == 2)
         #expect(try copy.scrub() == [3, 6, 12])
-        #expect(try copy.writer.noteDamaged([6, 12], now: 7) == [6, 12])
+        #expect(try copy.writer.noteDamaged([6, 12], now: 7).isEmpty)
         for arrival in [12, 3, 6] {
             #expect(try copy.writer.heal(log[arrival - 1], hash: hashes[arrival - 1]))
         }
@@ -123,6 +114,27 @@ import Tickets
         #expect(try copy.reader.damaged().map(\.arrival) == [6])
         #expect(try copy.writer.heal(log[5], hash: hashes[5]))
         try copy.expectWhole(projection)
+    }
+
+    @Test("a malformed row of this node's own, its first or its last, neither keeps it from starting nor is it a fork")
+    func own() throws {
+        let file = try Data(contentsOf: URL(fileURLWithPath: base.folder.database))
+        for (arrival, bit) in [(1, 1), (1, 4), (13, 1), (13, 4)] {
+            let copy = try Copy(of: base, flipping: [(try record(of: arrival, in: file).start, UInt8(bit))])
+            #expect(copy.reader.identity == base.reader.identity)
+            _ = try copy.writer.lastOwnTime()
+            let held = HeldOperation(sequence: UInt64(arrival), hash: hashes[arrival - 1])
+            #expect(try copy.reader.judge(held) == .sound)
+            #expect(try copy.reader.damaged().map(\.arrival) == [Int64(arrival)])
+            // What it writes is behind what it had.
+            try copy.writer.saveEpoch()
+            try copy.flip([])
+            #expect(copy.reader.identity == base.reader.identity)
+            #expect(try copy.writer.heal(log[arrival - 1], hash: hashes[arrival - 1]))
+            try copy.flip([])
+            #expect(copy.reader.identity == base.reader.identity)
+            try copy.expectWhole(projection)
+        }
     }
 
     @Test("a row of which the index says nothing either is named, and nothing is written")

@@ -4,24 +4,28 @@ import TestSupport
 import Testing
 import Tickets
 
+/// An office's announcement, and tickets with a note each.
+func sixTickets() throws -> (log: [Operation], hashes: [ContentHash]) {
+    var office = Office("hz.zj", replica: 11, announced: true)
+    for minute in 0..<6 {
+        let opened = try office.perform(
+            .open(OpenBody(title: "宽带 \(minute)", body: "断网", category: "network", department: "service")), on: nil,
+            as: "service", minute: Int64(minute * 10))
+        try office.perform(.note("已联系"), on: opened[0].entity, as: "service", minute: Int64(minute * 10 + 2))
+    }
+    let log = [announcement("hz.zj", replica: 11)] + office.log
+    var hasher = ContentHasher()
+    return (log, log.map { hasher.hash($0) })
+}
+
 @Suite struct ScrubTests {
     private let store: TestStore
     private let log: [Operation]
-    private var hashes: [ContentHash]
+    private let hashes: [ContentHash]
 
     init() throws {
         store = try TestStore("hz.zj", replica: 11, parent: "zj")
-        var office = Office("hz.zj", replica: 11, announced: true)
-        for minute in 0..<6 {
-            let opened = try office.perform(
-                .open(OpenBody(title: "宽带 \(minute)", body: "断网", category: "network", department: "service")), on: nil,
-                as: "service", minute: Int64(minute * 10))
-            try office.perform(.note("已联系"), on: opened[0].entity, as: "service", minute: Int64(minute * 10 + 2))
-        }
-        log = [announcement("hz.zj", replica: 11)] + office.log
-        var hasher = ContentHasher()
-        hashes = []
-        for operation in log { hashes.append(hasher.hash(operation)) }
+        (log, hashes) = try sixTickets()
         try store.commit(log)
     }
 

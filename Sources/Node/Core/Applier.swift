@@ -40,9 +40,7 @@ package struct Applier {
         var rest = entries[...]
         do {
             for entry in entries where entry.isRepair {
-                for dot in try replica.heal(entry.batch, now: now) {
-                    logger.notice("a damaged row was healed", metadata: ["operation": "\(dot)"])
-                }
+                heal(entry.batch, in: replica, now: now, logger)
             }
             while !rest.isEmpty {
                 let effects = try replica.merge(rest.map(\.batch), now: now)
@@ -52,6 +50,17 @@ package struct Applier {
             }
         } catch {
             commitOneByOne(rest, into: replica, now: now, after: error, follow: follow)
+        }
+    }
+
+    /// A row that cannot be healed does not hold up what else has come.
+    private func heal(_ batch: MergeBatch, in replica: Replica, now: Int64, _ logger: Logger) {
+        do {
+            for dot in try replica.heal(batch, now: now) {
+                logger.notice("a damaged row was healed", metadata: ["operation": "\(dot)"])
+            }
+        } catch {
+            logger.error("a damaged row cannot be healed", metadata: ["error": "\(error)"])
         }
     }
 

@@ -55,6 +55,9 @@ struct Scrubber: Sendable {
                 return
             } catch {
                 logger.error("the store cannot be read through: run `banjie doctor`", metadata: ["error": "\(error)"])
+                // Of the log as well, should it have broken since it was read.
+                if StoreError.isMalformed(error) { try? await remember("arrival", nil) }
+                node.suspectDamage(error)
                 try? await Task.sleep(for: .milliseconds(Self.intervalMilliseconds))
             }
         }
@@ -133,18 +136,25 @@ struct Scrubber: Sendable {
         try await node.administer { try $0.recheckDamaged() }
         var arrival = start
         var steps = 0
+        var failure: (any Error)?
         while true {
             let from = arrival
             let found = try await access.run {
                 try node.reader.scrubOperations(after: from, limit: Self.rowsMax)
             }
             findings.operationCount += found.rowCount
-            findings.damagedCount += await node.note(damaged: found.damaged)
-            guard let next = found.next else { return }
+            do {
+                findings.damagedCount += try await node.remember(damaged: found.damaged)
+            } catch {
+                // The rest is looked at before it is said.
+                failure = failure ?? error
+            }
+            guard let next = found.next else { break }
             arrival = next
             steps += 1
             try await step(next, steps)
         }
+        if let failure { throw failure }
     }
 
     private func entities(

@@ -133,22 +133,25 @@ package actor SyncNode {
     }
 
     /// Rows that a feed has come across and that do not match their hash: peers are asked for them.
-    /// - Returns: how many of them were not known, and are damaged still.
-    @discardableResult
-    func note(damaged arrivals: [Int64]) -> Int {
-        guard !arrivals.isEmpty else { return 0 }
+    func note(damaged arrivals: [Int64]) {
         do {
-            let noted = try replica.writer.noteDamaged(arrivals, now: clock.now())
-            for arrival in noted {
-                logger.error(
-                    "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
-                    metadata: ["arrival": "\(arrival)"])
-            }
-            return noted.count
+            _ = try remember(damaged: arrivals)
         } catch {
             logger.error("damaged operations cannot be noted", metadata: ["error": "\(error)"])
-            return 0
         }
+    }
+
+    /// - Returns: how many rows are damaged that were not known to be.
+    /// - Throws: `StoreError.damagedFile`.
+    func remember(damaged arrivals: [Int64]) throws -> Int {
+        guard !arrivals.isEmpty else { return 0 }
+        let noted = try replica.writer.noteDamaged(arrivals, now: clock.now())
+        for arrival in noted {
+            logger.error(
+                "a row of the log does not match its hash: `banjie scrub` lists it, a peer's copy will heal it",
+                metadata: ["arrival": "\(arrival)"])
+        }
+        return noted.count
     }
 
     /// Has the log looked through soon if an error says that SQLite cannot read a record or a page.
