@@ -159,10 +159,11 @@ scenario_lostdisk() {
 
 # Bits of the log change on the disk of a region, in a body, in the header of a record, in a dot.
 scenario_rot() {
-    local a c d e
+    local a c d e xihu
     province zj
     join hz hz.zj zj
     join xihu xihu.hz.zj hz
+    xihu=$(replica_of xihu)
     a=$(open_ticket xihu 正文坏了)
     c=$(open_ticket xihu 记录头坏了)
     d=$(open_ticket xihu 编号坏了)
@@ -173,9 +174,9 @@ scenario_rot() {
     rot_header hz 记录头坏了
     rot_dot hz 编号坏了
     start hz
-    b hz scrub --json >"$root/scrub.json"
+    b hz scrub --json >/dev/null
     equal "scrub says by its exit code that it has found something" 2 $?
-    at_least "rows that scrub names, or has set right itself" 2 "$(jq '.damaged | length' "$root/scrub.json")"
+    at_least "rows that the node names in its log" 2 "$(grep -c 'a row of the log does not match its hash' "$root/hz.log")"
     within 150 "sound copies heal them" b hz scrub --json
     holds "the tickets can be read" has_all hz "$a" "$c" "$d"
     within "$PATIENCE" "all agree again" agree zj hz xihu
@@ -188,6 +189,7 @@ scenario_rot() {
     within 150 "and the row is healed" b hz scrub --json
     within "$PATIENCE" "both have the same of it" same_ticket zj yuhang "$e"
     within "$PATIENCE" "all agree once more" agree zj hz
+    equal "nobody took that for another history" "$xihu" "$(replica_of xihu)"
     sound zj hz xihu yuhang
 }
 

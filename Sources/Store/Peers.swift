@@ -154,10 +154,33 @@ extension StoreReader {
         try peers().first { $0.site == site }
     }
 
-    /// The highest operation that is stored of an incarnation, not above a sequence.
+    /// The highest operation that is stored of an incarnation, not above a sequence. Its row matches its hash: whoever
+    /// hears of another one takes his own history for forked.
     package func held(of replica: ReplicaID, upTo sequence: UInt64) throws -> HeldOperation? {
-        try read { try Self.held(of: replica, upTo: sequence, $0) }
+        try read { try Self.soundHeld(of: replica, upTo: sequence, $0) }
     }
+
+    static func soundHeld(of replica: ReplicaID, upTo sequence: UInt64, _ db: Database) throws -> HeldOperation? {
+        let rows = try BoundStatement(
+            db,
+            """
+            SELECT \(OperationRow.columns) FROM operation o
+            WHERE o.replica = (SELECT id FROM replica WHERE replica = ?1) AND o.sequence <= ?2 ORDER BY o.sequence DESC
+            """, isHeld: true)
+        rows.bind(1, replica.rawValue)
+        rows.bind(2, min(sequence, UInt64(Int64.max)))
+        defer { rows.reset() }
+        let table = try InternTable(db)
+        var hasher = ContentHasher()
+        while try rows.step() {
+            if case .sound(let stored) = RowVerdict.of(rows, table, &hasher) {
+                return HeldOperation(sequence: stored.operation.dot.sequence, hash: stored.hash)
+            }
+        }
+        return nil
+    }
+
+    /// The same without a look at the row; of one whose hash cannot be read that is zero.
 
     static func held(of replica: ReplicaID, upTo sequence: UInt64, _ db: Database) throws -> HeldOperation? {
         let row = try BoundStatement(
@@ -254,7 +277,8 @@ extension StoreWriter {
                 id,
                 SyncSession.PeerStanding(
                     received: row.record.received,
-                    held: try StoreReader.held(of: hello.replica, upTo: UInt64(Int64.max), db), isEmpty: others == 0,
+                    held: try StoreReader.soundHeld(of: hello.replica, upTo: UInt64(Int64.max), db),
+                    isEmpty: others == 0,
                     wantsAudit: wasAway || wasElsewhere, auditsFirst: wasElsewhere)
             )
         }

@@ -126,6 +126,9 @@ import Tickets
             let held = HeldOperation(sequence: UInt64(arrival), hash: hashes[arrival - 1])
             #expect(try copy.reader.judge(held) == .sound)
             #expect(try copy.reader.damaged().map(\.arrival) == [Int64(arrival)])
+            // To others it names a row that it can stand for.
+            let sound = try copy.reader.held(of: ReplicaID(11), upTo: UInt64(arrival))
+            #expect(sound == (arrival == 1 ? nil : HeldOperation(sequence: 12, hash: hashes[11])))
             // What it writes is behind what it had.
             try copy.writer.saveEpoch()
             try copy.flip([])
