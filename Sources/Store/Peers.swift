@@ -202,21 +202,19 @@ extension StoreReader {
         try read { db in
             let last = try Self.held(of: identity.replica, upTo: UInt64(Int64.max), db)
             guard let last, held.sequence <= last.sequence else { return .behind(last: last?.sequence ?? 0) }
-            let own = try Self.held(of: identity.replica, upTo: held.sequence, db)
-            if own == held || PlantedBug.forkNotNoticed.isActive { return .sound }
-            return try Self.isEvidence(own, of: identity.replica, against: held, db)
-                ? .differs(at: held.sequence) : .sound
+            return try PlantedBug.forkNotNoticed.isActive || isSame(held, db) ? .sound : .differs(at: held.sequence)
         }
     }
 
     /// Whether what this store has of itself is what a peer says it has; a row that is damaged here contradicts nobody.
-    func isSame(_ held: HeldOperation) throws -> Bool {
-        try read { db in
-            let own = try Self.held(of: identity.replica, upTo: held.sequence, db)
-            return try own == held || !Self.isEvidence(own, of: identity.replica, against: held, db)
-        }
+    func isSame(_ held: HeldOperation) throws -> Bool { try read { try isSame(held, $0) } }
+
+    private func isSame(_ held: HeldOperation, _ db: Database) throws -> Bool {
+        let own = try Self.held(of: identity.replica, upTo: held.sequence, db)
+        return try own == held || !Self.isEvidence(own, of: identity.replica, against: held, db)
     }
 
+    /// Whether what this store has instead of a held operation is something else, and not a damaged row.
     static func isEvidence(
         _ own: HeldOperation?, of replica: ReplicaID, against held: HeldOperation, _ db: Database
     ) throws -> Bool {

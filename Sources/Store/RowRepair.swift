@@ -14,7 +14,7 @@ struct RowRepair {
 
     private enum Defect {
         case malformed
-        /// Sound otherwise: what is wrong is the index.
+        /// Its dot does not lead to it. If it is sound, it is the index that broke.
         case misplaced(isSound: Bool)
     }
 

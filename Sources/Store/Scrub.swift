@@ -163,17 +163,13 @@ extension Refold {
 
     /// Of all operations that a state names and the log has, whether it is whole or not.
     static func arrivalsNamed(byStateOf number: Int64, _ db: Database) throws -> [Int64] {
-        let entity = try BoundStatement(db, "SELECT type, high, low, state FROM entity WHERE id = ?1")
-        entity.bind(1, number)
-        guard try entity.step(), let type = EntityType(rawValue: UInt8(clamping: entity.integer(0))) else { return [] }
-        defer { entity.reset() }
-        let id = EntityID(type: type, high: entity.unsigned(1), low: entity.unsigned(2))
-        guard let ticket = try? Ticket(decoding: entity.blob(3), id: id) else { return [] }
+        guard let (ticket, _) = try state(of: number, db) else { return [] }
         let rows = try DotReader(db)
         return try ticket.operations.compactMap { try rows.place(of: $0)?.arrival }
     }
 
-    private static func arrivalsByState(of number: Int64, _ db: Database) throws -> [Int64]? {
+    /// - Returns: nil for none, or one that cannot be read.
+    private static func state(of number: Int64, _ db: Database) throws -> (ticket: Ticket, digest: SetDigest)? {
         let entity = try BoundStatement(
             db, "SELECT type, high, low, operations, digest, state FROM entity WHERE id = ?1")
         entity.bind(1, number)
@@ -182,6 +178,11 @@ extension Refold {
         let id = EntityID(type: type, high: entity.unsigned(1), low: entity.unsigned(2))
         let digest = SetDigest(count: entity.unsigned(3), sum: ContentHash(entity.blob(4)) ?? .zero)
         guard let ticket = try? Ticket(decoding: entity.blob(5), id: id) else { return nil }
+        return (ticket, digest)
+    }
+
+    private static func arrivalsByState(of number: Int64, _ db: Database) throws -> [Int64]? {
+        guard let (ticket, digest) = try state(of: number, db) else { return nil }
         let rows = try DotReader(db)
         var sum = SetDigest.empty
         var arrivals: [Int64] = []
