@@ -68,40 +68,64 @@ import Tickets
         ).ticket
     }
 
-    @Test("with a disk almost full a node takes nothing new, sends on, and gets what it missed when there is room")
-    func fullDisk() async throws {
+    private func dispatch(_ ticket: EntityID, from office: Province.Office, to site: SiteCode) async throws {
+        let state = try #require(try office.node.reader.state(of: ticket))
+        _ = try await office.node.execute(
+            TicketCommand(
+                ticket: ticket, version: state.version,
+                action: .transfer(.dispatch, site: site, department: "service", reason: "", note: "请处理")),
+            by: agent(at: office.site))
+    }
+
+    /// - Parameter isApart: the two cannot go on where their feeds stood: an audit says what each lacks.
+    @Test(
+        "with a disk almost full a node takes nothing new, sends on, and gets what it missed when there is room",
+        arguments: [false, true])
+    func fullDisk(isApart: Bool) async throws {
         let province = try Province()
         let zj = try await province.add("zj")
         let hz = try await province.add("hz.zj")
         let (parent, child) = (try zj.node, try hz.node)
         func connected() -> Bool { child.links.all.values.contains(where: \.isConnected) }
+        func agree() throws -> Bool { try parent.reader.counts().digest == child.reader.counts().digest }
         try await eventually("they are connected") { connected() }
+        // A session that ends before either place in the other's feed is stored is followed by an audit.
+        try await eventually("they know each other's feed") {
+            try (parent.reader.peers() + child.reader.peers()).allSatisfy { $0.received != nil }
+        }
         try await hz.runtime?.pause(zj.site)
         try await eventually("the line is paused") { !connected() }
+        let other = try await open(zj, "下派")
         let waiting = try await open(hz, "尚未送出")
+        if isApart {
+            try await dispatch(other, from: zj, to: hz.site)
+            let id = try #require(try parent.reader.peers().first { $0.site == hz.site }?.id)
+            let unknown = FeedCursor(
+                feed: child.identity.replica, position: 1, digest: SetDigest(count: 1, sum: .zero))
+            try await parent.administer { try $0.saveReceived(FeedProgress(cursor: unknown), from: id, now: 0) }
+            // Its announcement goes to every office, in the repair lane: it stands before the audit's first reply.
+            let third = try #require(SiteCode("nb.zj"))
+            _ = try await province.add(third.rawValue)
+            try await eventually("another office is known") {
+                try parent.reader.peers().contains { $0.site == third && $0.received != nil }
+            }
+        }
         child.disk.measure { DiskGuard.freePercentMin - 0.1 }
         await #expect(throws: StoreError.self) { _ = try await open(hz, "拒绝") }
         await #expect(throws: StoreError.self) { _ = try await child.append { _ in } }
+        let sentBefore = parent.links.all.values.reduce(0) { $0 + $1.sentBytes }
         try await hz.runtime?.resume(zj.site)
         try await eventually("what was here goes out") { try parent.reader.state(of: waiting) != nil }
 
-        let other = try await open(zj, "下派")
-        let state = try #require(try parent.reader.state(of: other))
-        _ = try await parent.execute(
-            TicketCommand(
-                ticket: other, version: state.version,
-                action: .transfer(.dispatch, site: hz.site, department: "service", reason: "", note: "请处理")),
-            by: agent(at: zj.site))
+        if !isApart { try await dispatch(other, from: zj, to: hz.site) }
         let sent = try parent.reader.counts().operations
         try await eventually("the parent has sent it") {
-            parent.links.all.values.contains { $0.sentOperations > 0 && $0.isConnected }
+            parent.links.all.values.contains { $0.sentBytes > sentBefore && $0.isConnected }
         }
         #expect(try child.reader.state(of: other) == nil && child.reader.counts().operations < sent)
         child.disk.measure { 50 }
         try await eventually("what was left aside has come") { try child.reader.state(of: other) != nil }
-        try await eventually("the digests agree") {
-            try parent.reader.counts().digest == child.reader.counts().digest
-        }
+        try await eventually("the digests agree") { try agree() }
         await province.stop()
     }
 }

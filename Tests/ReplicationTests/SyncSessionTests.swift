@@ -19,7 +19,8 @@ extension SyncSession.Effect {
         case .send(.auditRequest(let request)): "ask \(request.content.words)"
         case .send(.auditReply): "reply"
         case .send(.auditCall): "call for an audit"
-        case .send(.auditDone(let found, let unresolved, _)): "audit done \(found) \(unresolved)"
+        case .send(.auditDone(let found, let unresolved, let isRepaired)):
+            "audit done \(found) \(unresolved)\(isRepaired ? "" : " unrepaired")"
         case .send(.keys(let entries, let beforeBatch)): "\(entries.count) keys\(beforeBatch ? " for a batch" : "")"
         case .send(.keyRequest(let ids)): "ask for \(ids.count) keys"
         case .answerKeys(let ids): "answer \(ids.count) keys"

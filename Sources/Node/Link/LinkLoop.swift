@@ -66,6 +66,7 @@ actor LinkLoop {
         case .applied(let lane, let end, let bytes):
             link.stream.consume(bytes: bytes)
             effects = session.applied(lane, end)
+        case .leftAside: effects = session.leaveAside()
         case .audit(let purpose): effects = session.audit(purpose)
         case .heal(let dots): effects = session.heal(dots)
         case .headsRead(let heads, let change):
@@ -241,7 +242,10 @@ actor LinkLoop {
         let (links, inputs) = (link.node.links, inputs)
         let bytes = batch.wireBytes + SyncCodec.prefixBytes
         if isLeavingAside || link.node.disk.isLow() {
-            if !isLeavingAside { link.logger.error("the disk is almost full: nothing is taken from peers") }
+            if !isLeavingAside {
+                link.logger.error("the disk is almost full: nothing is taken from peers")
+                inputs.put(.leftAside)
+            }
             isLeavingAside = true
             // Without its credit the peer's acknowledgements would not come either.
             return link.stream.consume(bytes: bytes)

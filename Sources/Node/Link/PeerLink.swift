@@ -20,6 +20,7 @@ final class PeerLink: Sendable {
         case answered(SessionAnswer)
         case keysWanted([PersonalKeyID])
         case applied(Lane, FeedCursor, bytes: Int)
+        case leftAside
         case audit(RangeAudit.Purpose)
         case heal([Dot])
         /// With the change of the last of them.

@@ -72,6 +72,8 @@ package struct RangeAudit: ~Copyable {
     private var unsentCount = 0
     private var firstPass: Set<Dot> = []
     private var isComparing = false
+    /// Nothing is asked for: this side has no room for it.
+    private(set) var takesNothing = false
 
     package init(_ purpose: Purpose) {
         self.purpose = purpose
@@ -101,7 +103,7 @@ package struct RangeAudit: ~Copyable {
             return [.compare(reply, with: request)]
         case (.fetch(let dots), .sent(let count)):
             // What does not fit into a batch is asked for again.
-            if count > 0, count < dots.count { todo.append(.fetch(Array(dots.dropFirst(Int(count))))) }
+            if count > 0, count < dots.count, !takesNothing { todo.append(.fetch(Array(dots.dropFirst(Int(count))))) }
             pending = nil
             return next()
         case (.fetch, _), (.list, _), (.summarise, _):
@@ -123,6 +125,12 @@ package struct RangeAudit: ~Copyable {
             return next()
         case .operations(let differences): return take(differences) + next()
         }
+    }
+
+    /// What is missing here stays missing, and does not count as unresolved: what is missing there still goes out.
+    package mutating func takeNothing() {
+        takesNothing = true
+        todo.removeAll { if case .fetch = $0 { true } else { false } }
     }
 
     /// Of what a `.send` names only some fit into a batch: these are sent in another.
@@ -160,6 +168,7 @@ package struct RangeAudit: ~Copyable {
     }
 
     private mutating func take(_ differences: OperationDifferences) -> [Effect] {
+        let missingHere = takesNothing ? [] : differences.missingHere
         switch pass {
         case .first:
             outcome.missingHere += UInt64(differences.missingHere.count)
@@ -170,14 +179,14 @@ package struct RangeAudit: ~Copyable {
                 firstPass.insert(dot)
             }
         case .second:
-            let all = differences.missingHere + differences.missingThere + differences.conflicting
+            let all = missingHere + differences.missingThere + differences.conflicting
             outcome.unresolved += UInt64(all.count { firstPass.contains($0) })
             return []
         case .over: return []
         }
         guard purpose == .repair else { return [] }
         if !PlantedBug.auditDoesNotFetch.isActive {
-            todo += differences.missingHere.portions(of: AuditLimits.fetchedOperationsMax).map { .fetch($0) }
+            todo += missingHere.portions(of: AuditLimits.fetchedOperationsMax).map { .fetch($0) }
         }
         let sent = differences.missingThere.portions(of: AuditLimits.fetchedOperationsMax)
         unsentCount += sent.count

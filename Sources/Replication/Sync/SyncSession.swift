@@ -190,6 +190,8 @@ package struct SyncSession: ~Copyable {
     private var auditDeadline: Int64?
     /// A reply that waits for what it announces to be durable here.
     private var heldReply: AuditReply?
+    /// Batches of this session are left aside from now on: this side has no room for them.
+    private var isLeavingAside = false
     private var isAnsweringAudit = false
     /// A request that waits for the session to be established here.
     private var heldRequest: AuditRequest?
@@ -396,6 +398,15 @@ package struct SyncSession: ~Copyable {
         }
     }
 
+    /// A batch was not taken for want of room, and none of this session will be any more: what has been asked for does not
+    /// come, and nothing further is asked for. What the peer lacks still goes out.
+    package mutating func leaveAside() -> [Effect] {
+        guard !isLeavingAside else { return [] }
+        isLeavingAside = true
+        audit?.takeNothing()
+        return releaseReply()
+    }
+
     /// Compares the two stores, and moves what is missing unless it is only to be verified.
     package mutating func audit(_ purpose: RangeAudit.Purpose) -> [Effect] {
         switch phase {
@@ -446,7 +457,7 @@ package struct SyncSession: ~Copyable {
 
     /// Asks the peer for operations whose rows are damaged here; again later if something else is under way.
     package mutating func heal(_ dots: [Dot]) -> [Effect] {
-        guard case .established = phase, audit == nil, !dots.isEmpty else { return [] }
+        guard case .established = phase, audit == nil, !isLeavingAside, !dots.isEmpty else { return [] }
         audit = RangeAudit(healing: dots)
         return perform { $0.start() }
     }
@@ -655,6 +666,7 @@ package struct SyncSession: ~Copyable {
         auditDeadline = nil
         if purpose == .repair || auditWish == purpose { auditWish = nil }
         audit = RangeAudit(purpose)
+        if isLeavingAside { audit?.takeNothing() }
         return [.notice(.auditStarted)] + perform { $0.start() }
     }
 
@@ -679,7 +691,7 @@ package struct SyncSession: ~Copyable {
     }
 
     private mutating func releaseReply() -> [Effect] {
-        guard let reply = heldReply, receiving.repairingCount == 0 else { return [] }
+        guard let reply = heldReply, receiving.repairingCount == 0 || isLeavingAside else { return [] }
         heldReply = nil
         return perform { $0.reply(reply) }
     }
@@ -697,11 +709,12 @@ package struct SyncSession: ~Copyable {
                 isOver = true
                 guard audit.purpose != .heal else { continue }
                 effects.append(.notice(.audited(outcome, audit.purpose)))
-                let isRepaired = audit.purpose == .repair
+                let isDelivered = audit.purpose == .repair
+                let isRepaired = isDelivered && !audit.takesNothing
                 effects.append(
                     .send(
                         .auditDone(found: outcome.found, unresolved: outcome.unresolved, isRepaired: isRepaired)))
-                if isRepaired || outcome.found == 0 { effects += rebase() }
+                if isDelivered || outcome.found == 0 { effects += rebase() }
             }
         }
         if !isOver {
