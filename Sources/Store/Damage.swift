@@ -288,6 +288,9 @@ enum RowVerdict {
         }
     }
 
+    /// What it says, if it matches its hash.
+    var sound: StoredOperation? { if case .sound(let stored) = self { stored } else { nil } }
+
     /// What can be read of it.
     var stored: StoredOperation? {
         switch self {

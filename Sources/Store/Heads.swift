@@ -68,24 +68,26 @@ extension StoreReader {
         try read { try HeadRow.find(replica, $0)?.record }
     }
 
-    /// What this node's own incarnation has written, up to its end; nil before its announcement.
-    package func ownHistory() throws -> (sequence: UInt64, chain: ContentHash)? {
-        try read { db in
-            try LogHistory.find(identity.replica, db).flatMap { $0.prefix > 0 ? ($0.prefix, $0.chain) : nil }
-        }
-    }
 }
 
 extension StoreWriter {
     /// Operations whose hashes one call of `checkHead` follows.
     package static let headStepMax = 20_000
 
+    /// What this node's own incarnation has written, up to its end; nil before its announcement.
+    package func ownHistory() throws -> (sequence: UInt64, chain: ContentHash)? {
+        try read { _, cache in
+            guard let own = cache.replicas[reader.identity.replica], own.prefix > 0 else { return nil }
+            return (own.prefix, own.chain)
+        }
+    }
+
     /// Takes in a head that has been verified. One that is no newer than the known one changes nothing, nor does one of
     /// an incarnation that has not announced that site here: it is sent again.
     /// - Returns: how the incarnation stands now; nil if nothing was taken.
     package func take(_ verified: VerifiedHead, now: Int64) throws -> HeadState? {
-        try write { db in
-            guard let history = try LogHistory.find(verified.head.replica, db), history.site == verified.site else {
+        try transaction { db, cache in
+            guard let history = cache.replicas[verified.head.replica], history.site == verified.site else {
                 return nil
             }
             guard let known = try HeadRow.find(verified.head.replica, db) else {
@@ -116,9 +118,9 @@ extension StoreWriter {
     /// Compares an incarnation's log with its head, some of it at a time.
     /// - Returns: false once there is nothing more to compare.
     package func checkHead(of replica: ReplicaID, now: Int64) throws -> Bool {
-        try write { db in
+        try transaction { db, cache in
             guard let row = try HeadRow.find(replica, db), row.record.state == .waiting,
-                let history = try LogHistory.find(replica, db)
+                let history = cache.replicas[replica]
             else { return false }
             let head = row.record.head
             guard history.prefix >= head.sequence else { return false }
@@ -149,26 +151,9 @@ extension StoreWriter {
     }
 }
 
-/// What the log holds of one incarnation without a gap.
-private struct LogHistory {
-    let id: Int64
-    let site: SiteCode?
-    let prefix: UInt64
-    /// At `prefix`.
-    let chain: ContentHash
-
-    static func find(_ replica: ReplicaID, _ db: Database) throws -> LogHistory? {
-        let row = try BoundStatement(db, "SELECT id, site, prefix, chain FROM replica WHERE replica = ?1")
-        row.bind(1, replica.rawValue)
-        guard try row.step() else { return nil }
-        defer { row.reset() }
-        return LogHistory(
-            id: row.integer(0), site: row.isNull(1) ? nil : SiteCode(validated: row.text(1)), prefix: row.unsigned(2),
-            chain: ContentHash(row.blob(3)) ?? .zero)
-    }
-
+extension WriterCache.ReplicaEntry {
     /// The chain from a known place on. O(operations in between).
-    func follow(
+    fileprivate func follow(
         from start: (sequence: UInt64, chain: ContentHash), to end: UInt64, countMax: Int, _ db: Database
     ) throws -> (sequence: UInt64, chain: ContentHash) {
         let rows = try BoundStatement(

@@ -293,8 +293,8 @@ struct Merge: ~Copyable {
             if let above = replica.aboveGap, above > 0, sequence < above { replica.aboveGap = sequence }
             return
         }
-        replica.prefix = sequence
-        replica.chain = cache.hasher.link(previous: replica.chain, hash: hash)
+        replica.prefix = sequence - 1
+        replica.lengthen(by: hash, &cache.hasher)
         if replica.highest > sequence { try closeGap(of: replica) }
     }
 
@@ -307,12 +307,12 @@ struct Merge: ~Copyable {
         defer { rows.reset() }
         while try rows.step() {
             let sequence = rows.unsigned(0)
-            guard sequence == replica.prefix + 1 else {
+            // One that cannot be read is a gap until it is healed, and the store opened again.
+            guard sequence == replica.prefix + 1, let hash = ContentHash(rows.blob(1)) else {
                 replica.aboveGap = sequence
                 return
             }
-            replica.prefix = sequence
-            replica.chain = cache.hasher.link(previous: replica.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
+            replica.lengthen(by: hash, &cache.hasher)
         }
         replica.aboveGap = 0
     }
@@ -375,15 +375,9 @@ struct Merge: ~Copyable {
 
     mutating func writeReplicasAndPeers() throws {
         for replica in cache.replicas.values where replica.isChanged {
-            let update = cache.statements.updateReplica
-            update.bind(1, replica.id)
-            update.bind(2, replica.site?.rawValue)
-            update.bind(3, replica.prefix)
-            replica.chain.withBytes { update.bind(4, $0) }
-            update.bind(5, replica.highest)
-            update.bind(6, replica.stored)
-            try update.run()
-            replica.isChanged = false
+            // A command writes a handful of pages, and this would be one of them.
+            if replica.replica == own, replica.mayLag { continue }
+            try cache.write(replica)
         }
         for peer in cache.peers.values {
             if peer.isChanged {

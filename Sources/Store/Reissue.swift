@@ -142,9 +142,8 @@ enum Reissue {
         own.prefix = 0
         own.chain = .zero
         var hasher = ContentHasher()
-        while try rows.step(), rows.unsigned(0) == own.prefix + 1 {
-            own.prefix += 1
-            own.chain = hasher.link(previous: own.chain, hash: ContentHash(rows.blob(1)) ?? .zero)
+        while try rows.step(), rows.unsigned(0) == own.prefix + 1, let hash = ContentHash(rows.blob(1)) {
+            own.lengthen(by: hash, &hasher)
         }
         rows.reset()
         try db.execute(
@@ -157,5 +156,6 @@ enum Reissue {
         if common == 0 {
             try db.execute(sql: "UPDATE replica SET site = NULL WHERE id = ?", arguments: [own.id])
         }
+        own.noteWritten()
     }
 }

@@ -59,7 +59,9 @@ extension StoreReader {
                 SELECT r.replica, r.prefix, r.highest,
                     coalesce((SELECT o.time FROM operation o WHERE o.replica = r.id AND o.sequence = r.highest), 0),
                     EXISTS (SELECT 1 FROM void v WHERE v.replica = r.id)
-                FROM replica r WHERE r.site = ?1 ORDER BY r.id
+                FROM (SELECT id, replica, site, \(ReplicaLag.prefix) AS prefix, \(ReplicaLag.highest) AS highest
+                    FROM replica r) r
+                WHERE r.site = ?1 ORDER BY r.id
                 """)
             rows.bind(1, site.rawValue)
             var result: [RevocableReplica] = []

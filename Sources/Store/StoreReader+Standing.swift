@@ -16,7 +16,8 @@ extension StoreReader {
         try read { db in
             UInt64(
                 bitPattern: try BoundStatement.integer(
-                    db, "SELECT prefix FROM replica WHERE replica = ?1", Int64(bitPattern: replica.rawValue)))
+                    db, "SELECT \(ReplicaLag.prefix) FROM replica r WHERE r.replica = ?1",
+                    Int64(bitPattern: replica.rawValue)))
         }
     }
 }

@@ -51,9 +51,9 @@ extension StoreWriter {
             sequence: last?.sequence ?? 0, hash: hash, machine: machine)
     }
 
-    /// Brings the epoch file up to what is durable. Costs a flush of the disk if this node has written since; to be
-    /// called now and then, never within a commit.
-    /// - Throws: `StoreError.file`.
+    /// Brings the epoch file up to what is durable, and then the row of this incarnation. Costs two flushes of the disk if
+    /// this node has written since; to be called now and then, never within a commit.
+    /// - Throws: `StoreError.file`, `DatabaseError`.
     package func saveEpoch() throws {
         let replica = reader.identity.replica
         let epoch = try reader.read { db in
@@ -65,6 +65,10 @@ extension StoreWriter {
         guard epoch != savedEpoch else { return }
         try EpochFile(reader.folder).write(epoch)
         savedEpoch = epoch
+        guard cache?.replicas[replica]?.isChanged == true else { return }
+        try transaction(folding: false) { _, cache in
+            if let own = cache.replicas[replica] { try cache.write(own) }
+        }
     }
 
     /// Nothing is written by a writer that never came to the end of opening.

@@ -146,7 +146,7 @@ package final class StoreWriter {
     package func lastSequence() throws -> UInt64 {
         try reader.read { db in
             let highest = try Int64.fetchOne(
-                db, sql: "SELECT highest FROM replica WHERE replica = ?",
+                db, sql: "SELECT \(ReplicaLag.highest) FROM replica r WHERE r.replica = ?",
                 arguments: [Int64(bitPattern: reader.identity.replica.rawValue)])
             return UInt64(bitPattern: highest ?? 0)
         }
@@ -254,7 +254,7 @@ extension StoreWriter {
                     db,
                     sql: """
                         SELECT o.time FROM operation o JOIN replica r ON r.id = o.replica
-                        WHERE r.replica = ?1 AND o.sequence IN (1, min(r.highest, ?2))
+                        WHERE r.replica = ?1 AND o.sequence IN (1, min(\(ReplicaLag.highest), ?2))
                         """,
                     arguments: [Int64(bitPattern: replica.rawValue), Int64(bitPattern: sequence)])
                 return times.map(UInt64.init(bitPattern:)).max() ?? 0

@@ -14,6 +14,8 @@ final class WriterCache {
         var highest: UInt64
         var stored: UInt64
         var isChanged = false
+        /// What its row says.
+        private(set) var row: (site: SiteCode?, prefix: UInt64, highest: UInt64)
         /// The lowest sequence stored above the first gap behind `prefix`; 0: none, nil: not looked up.
         var aboveGap: UInt64?
         /// Up to where its operations count; empty for one that is not revoked.
@@ -37,7 +39,40 @@ final class WriterCache {
             self.chain = chain
             self.highest = highest
             self.stored = stored
+            row = (site, prefix, highest)
             aboveGap = highest == prefix ? 0 : nil
+        }
+
+        /// One of its operations is in the log that its row does not count yet.
+        /// - Parameter hash: nil for one that does not match it: the chain ends there, as at a gap.
+        func count(_ sequence: UInt64, hash: ContentHash?, _ hasher: inout ContentHasher) {
+            stored += 1
+            highest = sequence
+            isChanged = true
+            if let hash, sequence == prefix + 1 {
+                lengthen(by: hash, &hasher)
+            } else if aboveGap == .some(0) {
+                aboveGap = sequence
+            }
+        }
+
+        /// Prefix and chain go on with the next operation.
+        func lengthen(by hash: ContentHash, _ hasher: inout ContentHasher) {
+            prefix += 1
+            chain = hasher.link(previous: chain, hash: hash)
+            isChanged = true
+        }
+
+        /// Its row is as it is here.
+        func noteWritten() {
+            row = (site, prefix, highest)
+            isChanged = false
+        }
+
+        /// Whether whoever reads its row finds what it does not say yet in the few operations that follow in the log.
+        var mayLag: Bool {
+            row.site == site && row.prefix == row.highest && prefix == highest && highest >= row.highest
+                && highest - row.highest < ReplicaLag.operationsMax
         }
     }
 
@@ -110,6 +145,7 @@ final class WriterCache {
                     site: rows.isNull(2) ? nil : SiteCode(validated: rows.text(2)), prefix: rows.unsigned(3),
                     chain: ContentHash(rows.blob(4)) ?? .zero, highest: rows.unsigned(5), stored: rows.unsigned(6)))
         }
+        try ReplicaLag.catchUp(replicas.values, &hasher, db)
         if hasRevocations { try readVoidRules(db) }
         let peerRows = try BoundStatement(
             db, "SELECT id, site, role, feed_length, stored, node FROM peer ORDER BY id")
@@ -152,6 +188,18 @@ final class WriterCache {
             id: id, replica: replica, site: nil, prefix: 0, chain: .zero, highest: 0, stored: 0)
         add(entry)
         return entry
+    }
+
+    func write(_ replica: ReplicaEntry) throws {
+        let update = statements.updateReplica
+        update.bind(1, replica.id)
+        update.bind(2, replica.site?.rawValue)
+        update.bind(3, replica.prefix)
+        replica.chain.withBytes { update.bind(4, $0) }
+        update.bind(5, replica.highest)
+        update.bind(6, replica.stored)
+        try update.run()
+        replica.noteWritten()
     }
 
     func author(_ author: Author) throws -> Int64 {

@@ -42,9 +42,15 @@ import Transport
                 .filter { $0.dot.replica == own && $0.dot.sequence > sequence }
         }
 
-        func signedHead(with office: Province.Office, chainPEM: String? = nil, key: String? = nil) throws -> SignedHead
-        {
-            let history = try #require(try branch.node.reader.ownHistory())
+        func ownHistory() async throws -> (sequence: UInt64, chain: ContentHash) {
+            let history = try await branch.node.administer { try $0.ownHistory() }
+            return try #require(history)
+        }
+
+        func signedHead(
+            with office: Province.Office, chainPEM: String? = nil, key: String? = nil
+        ) async throws -> SignedHead {
+            let history = try await ownHistory()
             let tls = try KeyFolder(office.folder).identity()
             var head = SignedHead(
                 replica: try branch.node.identity.replica, sequence: history.sequence, chain: history.chain,
@@ -71,7 +77,7 @@ import Transport
     @Test("a region that changes, drops or reorders a branch's operations is found", arguments: Tampering.allCases)
     func tampering(how: Tampering) async throws {
         let scene = try await Scene()
-        let before = try #require(try scene.branch.node.reader.ownHistory()).sequence
+        let before = try await scene.ownHistory().sequence
         for number in 0..<2 { try await Scene.open("新工单 \(number)", at: scene.branch) }
         var operations = try scene.written(after: before)
         switch how {
@@ -129,13 +135,13 @@ import Transport
         let scene = try await Scene()
         let replica = try scene.branch.node.identity.replica
         let known = try #require(try scene.zj.node.reader.head(of: replica))
-        var unsigned = try scene.signedHead(with: scene.branch)
+        var unsigned = try await scene.signedHead(with: scene.branch)
         unsigned.sequence += 1
         let region = try await HandMadeChild(with: scene.hz, parent: scene.zj)
         try await region.greet()
         try await region.send(SyncCodec.encode(.heads([known.head, unsigned])))
         // What comes behind it in the same session has been dealt with after it.
-        let last = try scene.signedHead(with: scene.branch)
+        let last = try await scene.signedHead(with: scene.branch)
         try await region.send(SyncCodec.encode(.heads([last])))
         try await eventually("the later one is taken") {
             try scene.zj.node.reader.head(of: replica)?.head.time == last.time

@@ -130,7 +130,7 @@ import Tickets
         #expect(effects.owingReceipts == [id])
 
         try writer.executeForTests(
-            "CREATE TEMP TRIGGER full BEFORE UPDATE ON main.replica BEGIN SELECT RAISE(ABORT, 'no room'); END")
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON main.operation BEGIN SELECT RAISE(ABORT, 'no room'); END")
         #expect(throws: (any Error).self) { try replica.writeReceipts(for: effects.owingReceipts, now: Office.start) }
         #expect(replica.owedReceipts == [id])
         try writer.executeForTests("DROP TRIGGER temp.full")

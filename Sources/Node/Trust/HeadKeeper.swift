@@ -29,7 +29,7 @@ struct HeadKeeper: Sendable {
     func refreshOwn() async throws {
         let now = node.clock.now()
         let (identity, reader) = (node.identity, node.reader)
-        guard let history = try reader.ownHistory() else { return }
+        guard let history = try await node.administer({ try $0.ownHistory() }) else { return }
         let tls = try keys.identity()
         // A certificate signed anew is told above too: who still comes with an old root's is judged by that.
         if let known = try reader.head(of: identity.replica), known.head.sequence == history.sequence,
