@@ -4,7 +4,7 @@ internal import Store
 
 /// What a store throws when its disk does not do what it is told.
 enum DiskFailure {
-    /// As the trigger that stands for it says.
+    /// As the error that stands for it says.
     static let flush = "the flush failed"
     private static let full = "database or disk is full"
 
@@ -15,6 +15,10 @@ enum DiskFailure {
     }
 }
 
+private struct FlushFailure: Error, CustomStringConvertible {
+    var description: String { DiskFailure.flush }
+}
+
 // Disks that fail while their node goes on: a commit that throws, no room, a row that changes by itself.
 extension World {
     // MARK: Flush
@@ -22,13 +26,8 @@ extension World {
     /// The transaction is undone at its end, after everything else in it was done; the node goes on.
     func failing(_ office: Office, _ replica: Replica, _ body: (Replica) throws -> Void) throws {
         office.isFlushFailing = false
-        // What a merge writes last are the rows of replicas.
-        try replica.writer.executeForTests(
-            """
-            CREATE TEMP TRIGGER failing BEFORE UPDATE ON main.replica
-            BEGIN SELECT RAISE(ABORT, '\(DiskFailure.flush)'); END
-            """)
-        defer { try? replica.writer.executeForTests("DROP TRIGGER IF EXISTS temp.failing") }
+        replica.writer.failureForTests = FlushFailure()
+        defer { replica.writer.failureForTests = nil }
         let held = office.log.hashes.count
         do {
             try body(replica)

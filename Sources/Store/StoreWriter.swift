@@ -34,6 +34,8 @@ package final class StoreWriter {
     let machine: ContentHash?
     /// Entries that go into the journal with the next transaction that has a result to be told.
     var recorder: Recorder?
+    /// What every transaction that takes operations in throws at its end.
+    package var failureForTests: (any Error)?
     /// What the epoch file says; nil before the first time.
     var savedEpoch: Epoch?
 
@@ -207,6 +209,7 @@ package final class StoreWriter {
             let value = try db.transacting(.immediate) {
                 let value = try body(db, current)
                 try record(value, db)
+                if let failureForTests, current.lastArrival != arrival { throw failureForTests }
                 return value
             }
             kept = current
