@@ -306,12 +306,14 @@ enum RowVerdict {
         var hasher = ContentHasher()
         guard try row.step() else { return .missing }
         defer { row.reset() }
-        return of(row, try InternTable(db), &hasher)
+        return try of(row, try InternTable(db), &hasher)
     }
 
-    /// Whatever keeps a row from being read is damage to it: a number that stands for nothing, bytes that do not fit.
-    static func of(_ row: BoundStatement, _ table: InternTable, _ hasher: inout ContentHasher) -> RowVerdict {
-        guard let stored = try? OperationRow.read(row, table) else { return .damaged(nil) }
+    /// - Throws: `DatabaseError` where the database cannot be read.
+    static func of(
+        _ row: BoundStatement, _ table: InternTable, _ hasher: inout ContentHasher
+    ) throws -> RowVerdict {
+        guard let stored = try OperationRow.readable(row, table) else { return .damaged(nil) }
         let hash = hasher.hash(stored.operation)
         return hash == stored.hash ? .sound(stored) : .damaged((stored, hash))
     }

@@ -29,7 +29,7 @@ struct DotReader {
     func read(_ dot: Dot) throws -> StoredOperation? {
         guard try find(dot) else { return nil }
         defer { rows.reset() }
-        return try? OperationRow.read(rows, table)
+        return try OperationRow.readable(rows, table)
     }
 
     /// Arrival and stated hash.

@@ -179,9 +179,7 @@ extension StoreReader {
         var result: [StoredOperation] = []
         var bytes = 0
         while try rows.step() {
-            guard let stored = try? OperationRow.read(rows, table), hasher.hash(stored.operation) == stored.hash else {
-                continue
-            }
+            guard let stored = try RowVerdict.of(rows, table, &hasher).sound else { continue }
             bytes += stored.operation.approximateBytes
             guard bytes <= bytesMax || result.isEmpty else { break }
             result.append(stored)

@@ -133,7 +133,7 @@ extension Merge {
     /// A row that does not match its hash is recorded, and counts as one whose body cannot be read; what cannot be read at
     /// all is left out until it is healed. Source: Protocols/operations.md §9.
     mutating func replay(_ row: BoundStatement, _ table: InternTable) throws {
-        let verdict = RowVerdict.of(row, table, &cache.hasher)
+        let verdict = try RowVerdict.of(row, table, &cache.hasher)
         if !verdict.isSound { try Damage.note(arrival: row.integer(0), now: now, db) }
         guard let stored = verdict.stored else { return }
         let work = try work(on: stored.operation.entity)

@@ -126,7 +126,7 @@ package struct BackupContent: Hashable, Sendable {
             func note(_ finding: String) {
                 if damaged.contains(rows.integer(0)) { known.append(finding) } else { findings.append(finding) }
             }
-            guard let stored = try? OperationRow.read(rows, table) else {
+            guard let stored = try OperationRow.readable(rows, table) else {
                 note("row \(rows.integer(0)) of the log cannot be read")
                 continue
             }

@@ -136,6 +136,20 @@ struct OperationRow {
         }
     }
 
+    /// The same for those to whom whatever keeps a row from being read is damage to it: a number that stands for nothing,
+    /// bytes that do not fit, a record that SQLite calls malformed.
+    /// - Returns: nil for such a row.
+    /// - Throws: `DatabaseError` where the database cannot be read, which says nothing of the row.
+    static func readable(_ row: BoundStatement, _ table: InternTable) throws -> StoredOperation? {
+        do {
+            return try read(row, table)
+        } catch let error as DatabaseError where !StoreError.isMalformed(error) {
+            throw error
+        } catch {
+            return nil
+        }
+    }
+
     private static func read(_ row: BoundStatement, _ dot: Dot, _ table: InternTable) throws -> StoredOperation {
         let arrival = row.integer(0)
         guard let hash = ContentHash(row.blob(8)) else { throw StoreError.corruptRow(arrival: arrival, dot: dot) }

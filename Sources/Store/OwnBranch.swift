@@ -53,7 +53,7 @@ struct OwnBranch {
         while try rows.step() {
             let sequence = rows.unsigned(2)
             passOver(to: sequence)
-            if case .sound(let stored) = RowVerdict.of(rows, table, &hasher) {
+            if case .sound(let stored) = try RowVerdict.of(rows, table, &hasher) {
                 branch.taken.append(stored)
             } else {
                 branch.lost.append(

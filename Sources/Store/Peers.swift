@@ -173,7 +173,7 @@ extension StoreReader {
         let table = try InternTable(db)
         var hasher = ContentHasher()
         while try rows.step() {
-            if case .sound(let stored) = RowVerdict.of(rows, table, &hasher) {
+            if case .sound(let stored) = try RowVerdict.of(rows, table, &hasher) {
                 return HeldOperation(sequence: stored.operation.dot.sequence, hash: stored.hash)
             }
         }

@@ -44,7 +44,7 @@ enum ReplicaLag {
             } catch let error where StoreError.isMalformed(error) {
                 return nil
             }
-            let sound = RowVerdict.of(row, table, &hasher).sound
+            let sound = try RowVerdict.of(row, table, &hasher).sound
             return sound?.operation.dot.sequence == index.unsigned(0) ? sound?.hash : nil
         }
         for replica in replicas {

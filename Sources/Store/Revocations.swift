@@ -40,7 +40,8 @@ extension StoreReader {
             let rules = try VoidRules.read(db)
             return try stated.map { revocation in
                 let body = revocation.body
-                let held = try Self.held(of: body.replica, upTo: body.lastSequence, db)
+                // A row that is damaged contradicts nobody.
+                let held = try Self.soundHeld(of: body.replica, upTo: body.lastSequence, db)
                 return RevocationRecord(
                     dot: revocation.dot, author: revocation.author, time: revocation.time.milliseconds, body: body,
                     isInForce: inForce.contains(revocation.dot),

@@ -32,7 +32,7 @@ struct RowRepair {
             if isMalformed {
                 defects.append((arrival, .malformed))
             } else if try !index.leads(to: arrival, from: rows.row.integer(1), rows.row.integer(2)) {
-                let isSound = RowVerdict.of(rows.row, table, &hasher).isSound
+                let isSound = try RowVerdict.of(rows.row, table, &hasher).isSound
                 defects.append((arrival, .misplaced(isSound: isSound)))
             }
         }

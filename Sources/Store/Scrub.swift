@@ -145,7 +145,7 @@ extension StoreWriter {
             row.bind(1, arrival)
             guard try row.step() else { continue }
             defer { row.reset() }
-            guard RowVerdict.of(row, table, &hasher).isSound else { return false }
+            guard try RowVerdict.of(row, table, &hasher).isSound else { return false }
         }
         let refold = Refold(catalog: catalog, site: reader.identity.site, now: now)
         report(try refold.run([number], arrivals: arrivals, db, cache))

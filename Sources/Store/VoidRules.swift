@@ -68,7 +68,7 @@ struct StatedRevocation {
         var result: [StatedRevocation] = []
         while try rows.step() {
             // One that is damaged says nothing until it is healed.
-            guard let stored = try? OperationRow.read(rows, table), let stated = StatedRevocation(stored) else {
+            guard let stored = try OperationRow.readable(rows, table), let stated = StatedRevocation(stored) else {
                 continue
             }
             result.append(stated)
