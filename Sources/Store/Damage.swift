@@ -186,6 +186,7 @@ extension StoreWriter {
                     Int64(bitPattern: operation.dot.replica.rawValue), Int64(bitPattern: operation.dot.sequence),
                     hash.data,
                 ])
+            cache.parkedTally.forget()
             try refold(entity, including: arrival, now: now, db, cache)
             let former: Int64 = stated["entity"]
             if former != entity { try refold(former, now: now, db, cache) }

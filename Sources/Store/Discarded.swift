@@ -19,6 +19,7 @@ extension StoreWriter {
                     """, arguments: arguments)
             try db.execute(sql: "DELETE FROM parked \(condition)", arguments: arguments)
             let count = db.changesCount
+            cache.parkedTally.forget()
             if count > 0 { cache.hasDiscarded = true }
             return count
         }

@@ -428,9 +428,13 @@ extension Merge {
         row.bind(4, reason)
         row.bind(5, now)
         hash.withBytes { row.bind(6, $0) }
-        row.bind(7, try OperationColumns.encode([operation]).serializedBytes())
+        let columns: [UInt8] = try OperationColumns.encode([operation]).serializedBytes()
+        row.bind(7, columns)
         try row.run()
         cache.hasParked = true
+        if db.changesCount > 0 {
+            try cache.parkedTally.add(source?.id ?? 0, bytes: columns.count, cache.parkedLimits, db)
+        }
         result.parkedCount += 1
     }
 
@@ -440,7 +444,7 @@ extension Merge {
         delete.bind(1, dot.replica.rawValue)
         delete.bind(2, dot.sequence)
         hash.withBytes { delete.bind(3, $0) }
-        try delete.run()
+        while try delete.step() { cache.parkedTally.remove(delete.integer(0), bytes: Int(delete.integer(1))) }
     }
 
     /// All rows of a statement that selects source, hash and columns: taking one in changes the table, and gives the

@@ -20,6 +20,8 @@ package final class StoreWriter {
     package static let deferredMillisecondsMax = 2_000
 
     package let reader: StoreReader
+    /// A change counts from the next opening on, or the next transaction that fails.
+    package var parkedLimits = ParkedLimits()
     /// Limits of steps by which rollups are kept. A change needs `rebuild`.
     package private(set) var catalog: Catalog
     /// Of the clock that transactions are timed by; it never steps.
@@ -127,7 +129,7 @@ package final class StoreWriter {
 
     /// What the tables hold; folds what an earlier process, or a transaction that failed, has left behind.
     private func openCache(_ db: Database) throws -> WriterCache {
-        let cache = try WriterCache(db, disk: reader.disk)
+        let cache = try WriterCache(db, disk: reader.disk, parked: parkedLimits)
         guard let cursor = cache.projectionCursor else { return cache }
         var result = MergeResult()
         try db.transacting(.immediate) {
@@ -205,7 +207,7 @@ package final class StoreWriter {
         var kept: WriterCache?
         let arrival = former?.lastArrival
         let value = try pool.writeWithoutTransaction { db -> Value in
-            let current = try former ?? WriterCache(db, disk: reader.disk)
+            let current = try former ?? WriterCache(db, disk: reader.disk, parked: parkedLimits)
             let value = try db.transacting(.immediate) {
                 let value = try body(db, current)
                 try record(value, db)

@@ -109,6 +109,8 @@ final class WriterCache {
     var siblings: [PeerEntry] = []
     /// Something may be parked.
     var hasParked: Bool
+    var parkedTally = ParkedTally()
+    let parkedLimits: ParkedLimits
     /// Something may have been thrown away that was parked.
     var hasDiscarded: Bool
     /// The log may have operations that revoke a replica.
@@ -126,7 +128,8 @@ final class WriterCache {
     let statements: WriterStatements
     let personalKeys: PersonalKeyTable
 
-    init(_ db: Database, disk: DiskKey) throws {
+    init(_ db: Database, disk: DiskKey, parked: ParkedLimits) throws {
+        parkedLimits = parked
         personalKeys = try PersonalKeyTable(db, disk: disk)
         statements = try WriterStatements(db)
         hasParked = try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
@@ -296,7 +299,8 @@ final class WriterStatements {
             INSERT INTO parked (replica, sequence, source, reason, since, hash, columns)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (replica, sequence, hash) DO NOTHING
             """)
-        forgetParked = try prepare("DELETE FROM parked WHERE replica = ?1 AND sequence = ?2 AND hash = ?3")
+        forgetParked = try prepare(
+            "DELETE FROM parked WHERE replica = ?1 AND sequence = ?2 AND hash = ?3 RETURNING source, length(columns)")
         insertTicket = try prepare(
             "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         )

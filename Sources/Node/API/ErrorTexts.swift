@@ -129,6 +129,7 @@ extension StoreError {
         case .damagedBackup, .backupOfOtherSite: 422
         case .corruptRow, .corruptState, .damagedFile, .newerSchema, .file: 500
         case .diskAlmostFull: 507
+        case .tooMuchParked: 409
         }
     }
 
@@ -149,6 +150,7 @@ extension StoreError {
         case .afterFailure: "afterFailure"
         case .unknownPeer: "unknownPeer"
         case .outOfScope: "outOfScope"
+        case .tooMuchParked: "tooMuchParked"
         }
     }
 
@@ -180,6 +182,11 @@ extension StoreError {
             phrase = Phrase(
                 "操作 \(dot) 不在 \(child) 的范围内，未发送。请运行 banjie rebuild。",
                 "Operation \(dot) is outside the scope of \(child) and was not sent. Run `banjie rebuild`.")
+        case .tooMuchParked(let peer, let operations, let bytes):
+            phrase = Phrase(
+                "对端 \(peer) 暂存的操作已达上限（\(operations) 条或 \(bytes) 字节），不再接收。请先运行 banjie parked list 查看原因，再用 banjie parked release 或 banjie parked void 处理。",
+                "Peer \(peer) has \(operations) operations or \(bytes) bytes parked here, and nothing more of it is taken. `banjie parked list` says why; then run `banjie parked release` or `banjie parked void`."
+            )
         case .damagedFile(let path, let fault):
             phrase = Phrase(
                 "\(path) 已损坏（\(fault)）。请停止节点，用 banjie backup restore 恢复最近的完好备份。",
