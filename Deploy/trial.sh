@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tries sync where it has to hold: offices as real processes, each in a network namespace of its own, on lines that are
-# cut, lossy or slow, with nodes that are stopped, killed, restored, rolled back and copied, and on disks that lose bits.
+# cut, lossy or slow, with nodes that are stopped, killed, restored, rolled back and copied, and on disks that lose bits or are full.
 # One line for each check, a JSON object at the end, exit code 1 if a check failed. Touches nothing on the machine but
-# namespaces named bjt…, the processes in them, and one folder under TMPDIR.
+# namespaces named bjt…, the processes in them, and one folder under TMPDIR with a small disk in memory.
 #
 #   Deploy/trial.sh                    every scenario, as root
 #   Deploy/trial.sh --only NAME        this one; may be repeated
@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scenarios=(restore root rollback clone parents lostdisk rot line slow kill stop loss scope slowpeer)
+scenarios=(restore root rollback clone parents lostdisk rot full line slow kill stop loss scope slowpeer)
 keep=0
 chosen=()
 usage() { echo "usage: Deploy/trial.sh [--list] [--keep] [--only NAME]…   NAME: ${scenarios[*]}" >&2; exit 64; }
@@ -70,6 +70,7 @@ finish() {
     local status=$?
     trap - EXIT
     network_down
+    disks_down
     rm -f "$base/banjie"
     if [ ${#kept[@]} -gt 0 ]; then echo "kept: ${kept[*]}" >&2; else rm -rf "$base"; fi
     exit "$status"
@@ -91,6 +92,7 @@ for scenario in "${chosen[@]}"; do
     "scenario_$scenario"
     set -e
     network_down
+    disks_down
     echo "   ($((SECONDS - began)) s)"
     if [ "$failures" -gt "$before" ]; then failed+=("$scenario"); fi
     if [ "$failures" -gt "$before" ] || [ "$keep" -eq 1 ]; then kept+=("$root"); else rm -rf "$root"; fi

@@ -47,6 +47,59 @@ scenario_kill() {
     sound zj hz
 }
 
+# A region's disk fills up while its line is down.
+scenario_full() {
+    local a c d said
+    province zj
+    small_disk hz 128
+    join hz hz.zj zj
+    a=$(open_ticket hz 盘满之前)
+    within "$PATIENCE" "the province has what was opened before" has zj "$a"
+    cut_line hz
+    c=$(open_ticket hz 断线时开的)
+    d=$(open_ticket zj 省里转来)
+    hand_over zj "$d" hz.zj
+    # Its announcement goes to every office.
+    join nb nb.zj zj
+    holds "what the region opens meanwhile stays there" not has zj "$c"
+    fill_disk hz 4
+    within 10 "with four MiB left the region opens no ticket" refuses hz
+    said=$(b hz ticket open 写不下 --as 小王 --role dispatcher --json 2>&1)
+    holds "and says why" grep -q diskAlmostFull <<<"$said"
+    within "$PATIENCE" "doctor names the disk" advises hz disk ""
+    mend_line hz
+    within "$PATIENCE" "what it had goes out" has zj "$c"
+    within "$PATIENCE" "it says that it takes nothing" grep -q 'the disk is almost full' "$root/hz.log"
+    holds "what comes for it is left aside" not has hz "$d"
+    stop hz
+    start hz
+    within "$PATIENCE" "started anew on the full disk it is connected" connected hz
+    holds "and still takes nothing" not has hz "$d"
+    clear_disk hz
+    within "$PATIENCE" "with room again it gets what it has missed" has hz "$d"
+    within "$PATIENCE" "all agree" agree zj hz
+    equal "what was refused is nowhere" 0 "$(times zj 写不下)"
+    sound zj hz nb
+}
+
+refuses() { ! b "$1" ticket open 写不下 --as 小王 --role dispatcher --json; }
+# small_disk NODE MIB: its folder is a disk of its own.
+small_disk() {
+    mkdir "$root/$1"
+    mount -t tmpfs -o "size=${2}m" bjt "$root/$1" || broken "a disk for $1"
+}
+# fill_disk NODE MIB: so much is left.
+fill_disk() {
+    local free
+    free=$(df --output=avail -B 1M "$root/$1" | tail -n 1)
+    head -c $(((free - $2) * 1048576)) /dev/zero >"$root/$1/ballast"
+}
+clear_disk() { rm "$root/$1/ballast"; }
+disks_down() {
+    local path
+    awk -v base="$base/" 'index($2, base) == 1 { print $2 }' /proc/mounts | while read -r path; do umount "$path"; done
+}
+
 # Two tickets each; an id is written down only when the command has been answered.
 clerk_up() {
     local i id
