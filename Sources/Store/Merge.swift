@@ -167,13 +167,14 @@ struct Merge: ~Copyable {
         } catch StoreError.conflictingHistory(_, let stored, _) where isPastMending(operation.dot, source, agreed) {
             // Neither of the two will put that right: what else they have for each other is not held up by it.
             return try park(
-                operation, hash: hash, source: source, reason: "another operation stands under its dot: \(stored)")
+                operation, hash: hash, source: source, reason: "another operation stands under its dot: \(stored)",
+                isAgain: wasParked)
         }
         if let reason = Origin.doubt(
             of: operation, announced: replica.site, from: source.map { ($0.site, isAbove: $0.role != .child) },
             siteOf: { cache.replicas[$0]?.site })
         {
-            try park(operation, hash: hash, source: source, reason: reason)
+            try park(operation, hash: hash, source: source, reason: reason, isAgain: wasParked)
             return
         }
         try takeIn(
@@ -417,8 +418,9 @@ struct Merge: ~Copyable {
 // MARK: - Parking
 
 extension Merge {
+    /// - Parameter isAgain: it was parked already, and counts among what its sender may have parked, whatever that is.
     private mutating func park(
-        _ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?, reason: String
+        _ operation: Operation, hash: ContentHash, source: WriterCache.PeerEntry?, reason: String, isAgain: Bool
     ) throws {
         if cache.hasDiscarded, try isDiscarded(operation.dot, hash) { return }
         let row = cache.statements.park
@@ -433,7 +435,11 @@ extension Merge {
         try row.run()
         cache.hasParked = true
         if db.changesCount > 0 {
-            try cache.parkedTally.add(source?.id ?? 0, bytes: columns.count, cache.parkedLimits, db)
+            let parked = try cache.parkedTally.add(from: source?.site, bytes: columns.count, db)
+            let limits = cache.parkedLimits
+            guard isAgain || parked.operations <= limits.operations && parked.bytes <= limits.bytes else {
+                throw StoreError.tooMuchParked(source?.site, operations: limits.operations, bytes: limits.bytes)
+            }
         }
         result.parkedCount += 1
     }
@@ -444,7 +450,9 @@ extension Merge {
         delete.bind(1, dot.replica.rawValue)
         delete.bind(2, dot.sequence)
         hash.withBytes { delete.bind(3, $0) }
-        while try delete.step() { cache.parkedTally.remove(delete.integer(0), bytes: Int(delete.integer(1))) }
+        while try delete.step() {
+            cache.parkedTally.remove(from: cache.peers[delete.integer(0)]?.site, bytes: Int(delete.integer(1)))
+        }
     }
 
     /// All rows of a statement that selects source, hash and columns: taking one in changes the table, and gives the
@@ -519,7 +527,7 @@ extension Merge {
                 // Two histories have waited for one announcement: the other must not keep it from being taken in.
                 try park(
                     entry.operation, hash: entry.hash, source: source,
-                    reason: "another operation stands under its dot: \(stored)")
+                    reason: "another operation stands under its dot: \(stored)", isAgain: true)
             }
         }
     }

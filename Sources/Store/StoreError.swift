@@ -19,8 +19,8 @@ package enum StoreError: Error, CustomStringConvertible {
     case unknownPeer(PeerID)
     /// An operation was about to go to a child that takes no part in its ticket.
     case outOfScope(dot: Dot, child: SiteCode)
-    /// So many operations of that peer wait for somebody who could have written them that no more are taken.
-    case tooMuchParked(PeerID, operations: Int, bytes: Int)
+    /// So much of what the nodes of a site have brought waits for somebody to justify it that no more is taken.
+    case tooMuchParked(SiteCode?, operations: Int, bytes: Int)
     case newerSchema(path: String, found: Int, known: Int)
     /// A backup that does not hold what it says; what is wrong with it.
     case damagedBackup(path: String, findings: [String])
@@ -50,8 +50,8 @@ package enum StoreError: Error, CustomStringConvertible {
             "peer \(id) is not known any more: its session starts again"
         case .outOfScope(let dot, let child):
             "operation \(dot) stands in the feed of \(child), which takes no part in it: nothing was sent; run `banjie rebuild`"
-        case .tooMuchParked(let id, let operations, let bytes):
-            "peer \(id) has \(operations) operations or \(bytes) bytes parked here and nothing more of it is taken: `banjie parked list` says why, then `banjie parked release` or `banjie parked void`"
+        case .tooMuchParked(let site, let operations, let bytes):
+            "\(site.map(String.init) ?? "an unknown site") has \(operations) operations or \(bytes) bytes parked here and nothing more of it is taken: `banjie parked list` says why, then `banjie parked release` or `banjie parked void`"
         case .newerSchema(let path, let found, let known):
             "\(path) has schema \(found), this program knows \(known): use the newer program"
         case .damagedBackup(let path, let findings):

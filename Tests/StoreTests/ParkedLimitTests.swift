@@ -48,6 +48,9 @@ import Tickets
         #expect(try store.reader.counts().parked == 3)
         try store.commit(strange(3, replica: 21, site: "nb.zj"), from: .peer(nb, .repair))
         #expect(try store.reader.counts().parked == 6)
+        // Nor under another incarnation.
+        let again = try store.meet(SiteCode(validated: "hz.zj"), replica: 15)
+        #expect(throws: StoreError.self) { try store.commit([log[3]], from: .peer(again, .repair)) }
         // Also after another start.
         store.writer.forgetCacheForTests()
         #expect(throws: StoreError.self) { try store.commit([log[4]], from: .peer(hz, .repair)) }

@@ -182,10 +182,11 @@ extension StoreError {
             phrase = Phrase(
                 "操作 \(dot) 不在 \(child) 的范围内，未发送。请运行 banjie rebuild。",
                 "Operation \(dot) is outside the scope of \(child) and was not sent. Run `banjie rebuild`.")
-        case .tooMuchParked(let peer, let operations, let bytes):
+        case .tooMuchParked(let site, let operations, let bytes):
+            let sender = site.map(String.init) ?? "?"
             phrase = Phrase(
-                "对端 \(peer) 暂存的操作已达上限（\(operations) 条或 \(bytes) 字节），不再接收。请先运行 banjie parked list 查看原因，再用 banjie parked release 或 banjie parked void 处理。",
-                "Peer \(peer) has \(operations) operations or \(bytes) bytes parked here, and nothing more of it is taken. `banjie parked list` says why; then run `banjie parked release` or `banjie parked void`."
+                "\(sender) 暂存的操作已达上限（\(operations) 条或 \(bytes) 字节），不再接收。请先运行 banjie parked list 查看原因，再用 banjie parked release 或 banjie parked void 处理。",
+                "\(sender) has \(operations) operations or \(bytes) bytes parked here, and nothing more of it is taken. `banjie parked list` says why; then run `banjie parked release` or `banjie parked void`."
             )
         case .damagedFile(let path, let fault):
             phrase = Phrase(
