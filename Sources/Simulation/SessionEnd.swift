@@ -334,7 +334,13 @@ final class SessionEnd {
 
     private func apply(_ batch: ReceivedBatch, _ place: FeedPlace) {
         guard let id else { return }
-        if isLeavingAside || office.isDiskLow { return isLeavingAside = true }
+        if isLeavingAside || office.isDiskLow {
+            guard !isLeavingAside else { return }
+            isLeavingAside = true
+            return world.planAnswer(office) { [self] in
+                if !isOver { try perform(session.leaveAside()) }
+            }
+        }
         let (lane, end) = (batch.lane, batch.end)
         // Single-threaded: the queue calls back within the turn that drains it.
         nonisolated(unsafe) let this = self

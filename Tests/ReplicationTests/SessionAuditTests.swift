@@ -137,6 +137,21 @@ import Testing
         #expect(session.audit(.repair).words == ["audit", "ask for everything"])
     }
 
+    @Test("where the peer audits, and does not come to an end with a side without room, that side audits as well")
+    func leftAsideByTheOther() {
+        var session = Fixture.met(isDialer: false)
+        let vouched = session.vouched(SyncSession.Resumption(cursor: nil, head: 5, headCount: 5))
+        #expect(vouched.words.contains("call for an audit"))
+        _ = session.batchRead(.live, nil)
+        _ = session.handle(.batch(Self.repairBatch()), now: Fixture.at(3))
+        #expect(session.leaveAside().words == ["audit", "ask for everything"])
+        _ = session.handle(Self.leaf(1), now: Fixture.at(4))
+        let end = session.auditCompared(.differing(parts: [], entities: []))
+        #expect(end.words.contains("rebase 5"))
+        var other = Fixture.live(isDialer: false)
+        #expect(other.leaveAside().isEmpty)
+    }
+
     @Test("a reply that waits for a batch which is left aside waits no longer")
     func leftAsideLate() {
         var session = Self.auditing()

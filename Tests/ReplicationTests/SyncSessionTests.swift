@@ -159,8 +159,8 @@ extension [SyncSession.Effect] {
     }
 
     /// A session whose feed is delivered, or empty.
-    static func live() -> SyncSession {
-        var session = met()
+    static func live(isDialer: Bool = true) -> SyncSession {
+        var session = met(isDialer: isDialer)
         let cursor = own.cursor(at: 5)
         _ = session.vouched(SyncSession.Resumption(cursor: cursor, head: 5, headCount: 5))
         _ = session.batchRead(.live, nil)

@@ -118,6 +118,9 @@ struct SendingLanes: Sendable {
         }
     }
 
+    /// The feed goes on once an audit has found out what the peer lacks.
+    var isAwaitingAudit: Bool { if case .awaitingAudit = backlog { true } else { false } }
+
     /// Positions that the backlog has still to go through.
     var backlogCount: UInt64 {
         guard case .reading(let cursor, _) = backlog else { return 0 }

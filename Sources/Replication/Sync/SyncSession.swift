@@ -404,7 +404,9 @@ package struct SyncSession: ~Copyable {
         guard !isLeavingAside else { return [] }
         isLeavingAside = true
         audit?.takeNothing()
-        return releaseReply()
+        // An audit of the peer's ends only when this side has taken what it sends.
+        let isWaiting = sending.isAwaitingAudit && !configuration.isDialer
+        return releaseReply() + (isWaiting ? wish(.repair) : [])
     }
 
     /// Compares the two stores, and moves what is missing unless it is only to be verified.
