@@ -14,12 +14,36 @@ actor LinkSupervisor {
     static let preferredLookMilliseconds: Int64 = 60_000
     /// Between two requests for a certificate under a new root that hurries, to a parent that cannot sign it yet.
     static let hurriedLookMilliseconds: Int64 = 10_000
+    /// A session that has ended with a fault counts as one that worked if it has lasted for so long: what would fail again
+    /// at once is not tried again at once.
+    static let soundMillisecondsMin: Int64 = 10_000
     /// Between two audits with the same peer.
     static let auditIntervalMilliseconds: Int64 = 86_400_000
     /// Behind the beginning of a session, where an audit is overdue: not at once, since a line that has just come back
     /// has other things to carry, and not for all nodes of a province at the same moment.
     static let overdueAuditMillisecondsMin: Int64 = 60_000
     static let overdueAuditMillisecondsMax: Int64 = 600_000
+
+    /// How dialling a peer once has ended.
+    private struct SessionResult {
+        let failure: String
+        let wasEstablished: Bool
+        /// A peer is dialled as soon again as if nothing had failed before.
+        let isSound: Bool
+
+        /// There was no session.
+        init(_ failure: String) {
+            self.failure = failure
+            wasEstablished = false
+            isSound = false
+        }
+
+        init(_ ending: PeerLink.Ending, lasted: Duration) {
+            failure = ending.reason
+            wasEstablished = ending.wasEstablished
+            isSound = wasEstablished && (!ending.code.isFault || lasted >= .milliseconds(soundMillisecondsMin))
+        }
+    }
 
     private struct Session {
         var site: SiteCode
@@ -183,8 +207,10 @@ actor LinkSupervisor {
                     with: site, role: role, at: address, preferred: Array(addresses[..<index]))
                 failures.append(result.failure)
                 if result.wasEstablished {
-                    backoff.reset()
-                    lastFailure = nil
+                    if result.isSound {
+                        backoff.reset()
+                        lastFailure = nil
+                    }
                     failures = [result.failure]
                     break
                 }
@@ -212,13 +238,13 @@ actor LinkSupervisor {
 
     private func runSession(
         with site: SiteCode, role: PeerRole, at address: TransportAddress, preferred: [TransportAddress]
-    ) async -> (failure: String, wasEstablished: Bool) {
+    ) async -> SessionResult {
         let began = ContinuousClock.now
         do {
             let connection = try await connect(to: address, site)
             defer { Task { await connection.close() } }
             if connection.peer.certificate.map(node.revocations.peers.includes) == true {
-                return ("\(address): the peer's certificate has been revoked", false)
+                return SessionResult("\(address): the peer's certificate has been revoked")
             }
             // A province's second node signs nobody, itself neither.
             if role == .parent || !keys.exists(.authorityKey) {
@@ -226,7 +252,9 @@ actor LinkSupervisor {
                 let isRenewed = try await Renewal.renewIfDue(
                     keys: keys, site: node.identity.site, hurries: node.roots.hurries, over: connection, logger: logger)
                 if wasExpired {
-                    guard isRenewed else { return ("\(address): the certificate has expired: enrol anew", false) }
+                    guard isRenewed else {
+                        return SessionResult("\(address): the certificate has expired: enrol anew")
+                    }
                     // This connection was made with the expired one and carries nothing else.
                     return await runSession(with: site, role: role, at: address, preferred: preferred)
                 }
@@ -245,11 +273,11 @@ actor LinkSupervisor {
             timer.cancel()
             guard status == 200 else {
                 let body = try await stream.collect(bytesMax: 4_096)
-                return ("\(address) answers \(status): \(String(buffer: body))", false)
+                return SessionResult("\(address) answers \(status): \(String(buffer: body))")
             }
             if let reason = refusal(of: site, connection.peer.certificate) {
                 stream.reset(.cancel)
-                return (reason, false)
+                return SessionResult(reason)
             }
             let control = LinkControl()
             let isBehind = try Renewal.isWanted(keys, hurries: node.roots.hurries, now: NodeClock.system())
@@ -260,9 +288,9 @@ actor LinkSupervisor {
             let ending = await run(
                 stream, site: site, role: role, certificate: connection.peer.certificate, isDialer: true,
                 began: began, control: control)
-            return ("\(ending.reason)", ending.wasEstablished)
+            return SessionResult(ending, lasted: began.duration(to: .now))
         } catch {
-            return ("\(address): \(error)\(RootHint.suffix(of: error))", false)
+            return SessionResult("\(address): \(error)\(RootHint.suffix(of: error))")
         }
     }
 

@@ -174,6 +174,16 @@ package enum ByeCode: UInt32, Sendable, CaseIterable {
     case recovering = 13
     /// The peer's replica or certificate has been revoked.
     case revoked = 14
+
+    /// Something was not as it should be; otherwise a side had its reasons, or the line was cut.
+    package var isFault: Bool {
+        switch self {
+        case .unspecified, .shuttingDown, .paused, .superseded, .recovering: false
+        case .malformedMessage, .messageTooLarge, .hashMismatch, .cursorMismatch, .conflictingHistory, .wrongSite,
+            .unsupportedVersion, .outOfOrder, .storeFailure, .revoked:
+            true
+        }
+    }
 }
 
 /// Limits of the sync protocol; listed in Protocols/limits.md.
