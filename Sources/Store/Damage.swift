@@ -151,10 +151,15 @@ extension StoreWriter {
         let arrival = try reader.read { try damagedRow(of: operation, hash: hash, $0) }
         if let arrival { try straighten([arrival], now: now) }
         do {
-            return try replaceRow(of: operation, hash: hash, now: now)
+            guard try replaceRow(of: operation, hash: hash, now: now) else { return false }
         } catch is StillDamaged {
             return false
         }
+        // Where the row was a gap to its replica's chain, this goes on behind it.
+        if let replica = cache?.replicas[operation.dot.replica], replica.prefix + 1 == operation.dot.sequence {
+            forgetCache()
+        }
+        return true
     }
 
     /// The row is what the copy says, and does not match: what its numbers stand for is damaged.

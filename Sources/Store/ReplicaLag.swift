@@ -13,12 +13,14 @@ enum ReplicaLag {
         WHERE lag.replica = r.id AND lag.sequence > r.highest AND lag.sequence <= r.highest + \(operationsMax))
         """
 
-    /// SQL: up to which sequence the row `r` of `replica` has no gap.
+    /// SQL: up to which sequence the row `r` of `replica` has no gap; what it does not say yet has none unless a row of the
+    /// log is damaged.
     static let prefix = "CASE WHEN r.prefix = r.highest THEN \(highest) ELSE r.prefix END"
 
     /// Brings what was read from the table up to the log. One look into the index of dots for each replica.
     ///
-    /// A row that does not match its hash is a gap to the chain. Where it has been healed since, the chain goes on.
+    /// A row that does not match its hash is a gap to the chain. Where it has been healed since, the chain is computed anew:
+    /// O(operations of the replica).
     static func catchUp(
         _ replicas: some Sequence<WriterCache.ReplicaEntry>, _ hasher: inout ContentHasher, _ db: Database
     ) throws {
@@ -47,20 +49,24 @@ enum ReplicaLag {
             let sound = try RowVerdict.of(row, table, &hasher).sound
             return sound?.operation.dot.sequence == index.unsigned(0) ? sound?.hash : nil
         }
-        for replica in replicas {
+        for replica in replicas
+        where replica.prefix <= replica.highest && replica.highest <= UInt64(Int64.max) - operationsMax {
             index.bind(1, replica.id)
             index.bind(2, replica.prefix)
             defer { index.reset() }
-            guard replica.prefix == replica.highest else {
-                while try index.step() {
-                    guard index.unsigned(0) == replica.prefix + 1, let hash = try soundHash(&hasher) else { break }
+            if replica.prefix == replica.highest {
+                let end = replica.highest + operationsMax
+                while try index.step(), index.unsigned(0) <= end {
+                    replica.count(index.unsigned(0), hash: try soundHash(&hasher), &hasher)
+                }
+            } else if try index.step(), index.unsigned(0) == replica.prefix + 1, try soundHash(&hasher) != nil {
+                index.reset()
+                // A number that has changed on the disk would give another chain.
+                replica.beginAnew()
+                index.bind(2, UInt64(0))
+                while try index.step(), index.unsigned(0) == replica.prefix + 1, let hash = try soundHash(&hasher) {
                     replica.lengthen(by: hash, &hasher)
                 }
-                continue
-            }
-            let end = replica.highest + operationsMax
-            while try index.step(), index.unsigned(0) <= end {
-                replica.count(index.unsigned(0), hash: try soundHash(&hasher), &hasher)
             }
         }
     }

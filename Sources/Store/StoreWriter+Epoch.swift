@@ -51,9 +51,9 @@ extension StoreWriter {
             sequence: last?.sequence ?? 0, hash: hash, machine: machine)
     }
 
-    /// Brings the epoch file up to what is durable, and then the row of this incarnation. Costs two flushes of the disk if
-    /// this node has written since; to be called now and then, never within a commit.
-    /// - Throws: `StoreError.file`, `DatabaseError`.
+    /// Brings the epoch file up to what is durable. Costs a flush of the disk if this node has written since; to be
+    /// called now and then, never within a commit.
+    /// - Throws: `StoreError.file`.
     package func saveEpoch() throws {
         let replica = reader.identity.replica
         let epoch = try reader.read { db in
@@ -65,6 +65,11 @@ extension StoreWriter {
         guard epoch != savedEpoch else { return }
         try EpochFile(reader.folder).write(epoch)
         savedEpoch = epoch
+    }
+
+    /// Brings the row of this incarnation up to the log; to be called with `saveEpoch`. A commit if the row is behind.
+    package func writeOwnRow() throws {
+        let replica = reader.identity.replica
         guard cache?.replicas[replica]?.isChanged == true else { return }
         try transaction(folding: false) { _, cache in
             if let own = cache.replicas[replica] { try cache.write(own) }
@@ -73,6 +78,8 @@ extension StoreWriter {
 
     /// Nothing is written by a writer that never came to the end of opening.
     func saveEpochAtEnd() throws {
-        if savedEpoch != nil { try saveEpoch() }
+        guard savedEpoch != nil else { return }
+        try saveEpoch()
+        try writeOwnRow()
     }
 }

@@ -56,6 +56,12 @@ final class WriterCache {
             }
         }
 
+        /// Prefix and chain are computed from the first operation on.
+        func beginAnew() {
+            (prefix, chain) = (0, .zero)
+            isChanged = true
+        }
+
         /// Prefix and chain go on with the next operation.
         func lengthen(by hash: ContentHash, _ hasher: inout ContentHasher) {
             prefix += 1

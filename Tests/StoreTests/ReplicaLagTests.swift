@@ -74,15 +74,15 @@ import Tickets
         #expect(try row("highest") == 129)
     }
 
-    @Test("whoever stops, or saves the epoch now and then, leaves a row that is not behind")
+    @Test("the row is brought up to the log when that is asked for")
     func saved() throws {
         for operation in log[..<20] { try store.commit([operation]) }
         #expect(try row("highest") == 1)
-        try store.writer.saveEpoch()
+        try store.writer.writeOwnRow()
         #expect(try row("highest") == 20 && row("prefix") == 20)
         try store.commit([log[20]])
         #expect(try row("highest") == 20)
-        try store.writer.saveEpoch()
+        try store.writer.writeOwnRow()
         try expectAll(21)
         #expect(try row("highest") == 21)
     }
@@ -106,9 +106,24 @@ import Tickets
         #expect(try store.writer.noteDamaged([8], now: 1) == [8])
         var hasher = ContentHasher()
         #expect(try store.writer.heal(log[7], hash: hasher.hash(log[7])))
-        store.writer.forgetCacheForTests()
+        #expect(try store.writer.ownHistory()?.sequence == 12)
         try store.commit([log[12]])
         try expectAll(13)
+    }
+
+    @Test("a number of the row that has changed on the disk gives no other chain, and stops nobody")
+    func flipped() throws {
+        for operation in log[..<70] { try store.commit([operation]) }
+        for (column, value) in [("prefix", "3"), ("prefix", "-1"), ("highest", "-1"), ("prefix", "500")] {
+            try store.writer.writeOwnRow()
+            try store.writer.executeForTests("UPDATE replica SET \(column) = \(value) WHERE replica = 11")
+            store.writer.forgetCacheForTests()
+            let history = try store.writer.ownHistory()
+            if value == "3" { #expect(history?.sequence == 70 && history?.chain == chain(70)) }
+            try store.writer.executeForTests("UPDATE replica SET prefix = 3, highest = 70 WHERE replica = 11")
+            store.writer.forgetCacheForTests()
+            #expect(try store.writer.ownHistory()?.chain == chain(70))
+        }
     }
 
     @Test("a malformed record in it keeps the store from nothing")

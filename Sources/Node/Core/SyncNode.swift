@@ -425,6 +425,13 @@ package actor SyncNode {
             logger.error(
                 "the epoch file cannot be written: check the data folder and its disk", metadata: ["error": "\(error)"])
         }
+        guard !disk.isLow() else { return }
+        do {
+            try replica.writer.writeOwnRow()
+        } catch {
+            // What it does not say is read from the log.
+            logger.info("the row of this incarnation stays behind the log", metadata: ["error": "\(error)"])
+        }
     }
 
     // MARK: Receipts

@@ -27,16 +27,19 @@ struct HeadKeeper: Sendable {
     /// Signs anew if this node has written since, has another certificate, or has not signed for long.
     /// - Throws: `StoreError`, `TransportError`.
     func refreshOwn() async throws {
-        let now = node.clock.now()
         let (identity, reader) = (node.identity, node.reader)
         guard let history = try await node.administer({ try $0.ownHistory() }) else { return }
+        let now = node.clock.now()
         let tls = try keys.identity()
-        // A certificate signed anew is told above too: who still comes with an old root's is judged by that.
-        if let known = try reader.head(of: identity.replica), known.head.sequence == history.sequence,
-            now - known.head.time < Self.refreshMilliseconds,
-            known.head.certificateChain == tls.certificateChainPEM
-        {
-            return
+        if let known = try reader.head(of: identity.replica)?.head {
+            // Behind what was signed lies a row that has to be healed first.
+            guard known.sequence <= history.sequence else { return }
+            // A certificate signed anew is told above too: who still comes with an old root's is judged by that.
+            if known.sequence == history.sequence, now - known.time < Self.refreshMilliseconds,
+                known.certificateChain == tls.certificateChainPEM
+            {
+                return
+            }
         }
         var head = SignedHead(
             replica: identity.replica, sequence: history.sequence, chain: history.chain, time: now,
