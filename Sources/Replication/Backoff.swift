@@ -2,6 +2,9 @@
 package struct Backoff: Hashable, Sendable {
     package static let floorMilliseconds: Int64 = 1_000
     package static let ceilingMilliseconds: Int64 = 300_000
+    /// A session that has ended with a fault counts as one that worked if it has lasted for so long: what would fail again
+    /// at once is not tried again at once.
+    package static let soundMillisecondsMin: Int64 = 10_000
 
     package private(set) var attempt = 0
 
@@ -15,7 +18,17 @@ package struct Backoff: Hashable, Sendable {
         return Int64.random(in: Self.floorMilliseconds / 10...ceiling, using: &generator)
     }
 
-    /// After a session that lasted.
+    /// After a session that was established: the peer is dialled as soon again as if nothing had failed before, unless the
+    /// session has ended with a fault soon after it began.
+    /// - Parameter lasted: milliseconds from the dial to the end.
+    /// - Returns: false if what has failed may fail in the same way again.
+    package mutating func sessionEnded(with code: ByeCode, lasted: Int64) -> Bool {
+        guard !code.isFault || lasted >= Self.soundMillisecondsMin else { return false }
+        reset()
+        return true
+    }
+
+    /// Begins anew, as a node does that has just started.
     package mutating func reset() {
         attempt = 0
     }

@@ -18,6 +18,8 @@ final class SessionEnd {
     private(set) var peerReplica: ReplicaID?
     private(set) var isOver = false
     private(set) var isEstablished = false
+    /// How it has ended.
+    private(set) var code = ByeCode.unspecified
     /// The peer has sent everything; the peer holds everything.
     private(set) var hasReceived = false
     private(set) var hasDelivered = false
@@ -191,6 +193,7 @@ final class SessionEnd {
         case .notice(let notice): take(notice)
         case .close(let code, let reason):
             world.noteEnding(reason)
+            self.code = code
             end(reason)
             world.hangUp(self)
             if code == .revoked, isDialer { world.planEnrolment(office) }
@@ -387,7 +390,6 @@ final class SessionEnd {
         switch notice {
         case .established:
             isEstablished = true
-            world.established(self)
             healDamaged()
             askForKeys()
         case .receivedEverything:

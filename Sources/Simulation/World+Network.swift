@@ -65,10 +65,6 @@ extension World {
         return dialed
     }
 
-    func established(_ end: SessionEnd) {
-        end.office.dialers.first { $0.end === end }?.backoff.reset()
-    }
-
     /// An end is over: whoever dialled does so again.
     func ended(_ end: SessionEnd, _ reason: String) {
         let office = end.office
@@ -79,6 +75,7 @@ extension World {
         }
         guard let dialer = office.dialers.first(where: { $0.end === end }) else { return }
         dialer.end = nil
+        if end.isEstablished { _ = dialer.backoff.sessionEnded(with: end.code, lasted: now - end.began) }
         if isHealed, end.connection.peer(of: end).believesAt < now {
             dialer.endedCount += 1
             if dialer.endedCount > Self.endedMax {

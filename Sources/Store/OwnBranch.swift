@@ -41,20 +41,15 @@ struct OwnBranch {
         let table = try InternTable(db)
         var hasher = ContentHasher()
         var branch = OwnBranch()
-        var expected = common + 1
-        // Up to the prefix each had a row: where there is none, dot and row have come apart.
-        func passOver(to sequence: UInt64) {
-            while expected < sequence, expected <= own.prefix {
-                branch.lost.append(Lost(sequence: expected))
-                expected += 1
-            }
-            expected = max(expected, sequence + 1)
-        }
+        var stated: Set<UInt64> = []
+        // Up to here each had a row: a sound one is proof of those before it.
+        var written = own.prefix
         while try rows.step() {
             let sequence = rows.unsigned(2)
-            passOver(to: sequence)
+            stated.insert(sequence)
             if case .sound(let stored) = try RowVerdict.of(rows, table, &hasher) {
                 branch.taken.append(stored)
+                written = max(written, sequence)
             } else {
                 branch.lost.append(
                     Lost(
@@ -62,20 +57,30 @@ struct OwnBranch {
                         hash: OperationRow.hash(rows)))
             }
         }
-        passOver(to: own.prefix + 1)
-        if branch.lost.contains(where: { $0.place == nil }) { try branch.findStrays(db) }
+        // Where there is none now, dot and row have come apart.
+        var sequence = common
+        while sequence < written {
+            sequence += 1
+            if !stated.contains(sequence) { branch.lost.append(Lost(sequence: sequence)) }
+        }
+        try branch.findStrays(behind: written, db)
         return branch
     }
 
-    /// Rows of no known replica, at a sequence that has none: it is the replica that broke. One pass over the log.
-    private mutating func findStrays(_ db: Database) throws {
+    /// Rows of no known replica: it is the replica that broke. They are at a sequence that has none, or they were written
+    /// here behind the last that is known. One pass over the log.
+    private mutating func findStrays(behind written: UInt64, _ db: Database) throws {
         let rows = try BoundStatement(
             db, "SELECT sequence, arrival, source, hash FROM operation WHERE replica NOT IN (SELECT id FROM replica)")
         while try rows.step() {
             let sequence = rows.unsigned(0)
-            guard let index = lost.firstIndex(where: { $0.sequence == sequence && $0.place == nil }) else { continue }
-            lost[index].place = Place(arrival: rows.integer(1), source: rows.integer(2))
-            lost[index].hash = ContentHash(rows.blob(3))
+            let place = Place(arrival: rows.integer(1), source: rows.integer(2))
+            if let index = lost.firstIndex(where: { $0.sequence == sequence && $0.place == nil }) {
+                lost[index].place = place
+                lost[index].hash = ContentHash(rows.blob(3))
+            } else if place.source == 0, sequence > written, sequence - written <= ReplicaLag.operationsMax {
+                lost.append(Lost(sequence: sequence, place: place, hash: ContentHash(rows.blob(3))))
+            }
         }
     }
 

@@ -28,4 +28,20 @@ import Testing
         backoff.reset()
         #expect(backoff.nextDelayMilliseconds(using: &generator) <= Backoff.floorMilliseconds)
     }
+
+    @Test(
+        "a session that ends with a fault soon after it began does not shorten the next wait",
+        arguments: ByeCode.allCases)
+    func faults(_ code: ByeCode) {
+        for lasted in [0, Backoff.soundMillisecondsMin - 1, Backoff.soundMillisecondsMin] {
+            var generator = SeededGenerator(seed: 1)
+            var backoff = Backoff()
+            for _ in 0..<5 { _ = backoff.nextDelayMilliseconds(using: &generator) }
+            let isSound = backoff.sessionEnded(with: code, lasted: lasted)
+            #expect(isSound == (!code.isFault || lasted == Backoff.soundMillisecondsMin))
+            #expect(backoff.attempt == (isSound ? 0 : 5))
+        }
+        let reasons: [ByeCode] = [.unspecified, .shuttingDown, .paused, .superseded, .recovering]
+        #expect(code.isFault == !reasons.contains(code))
+    }
 }

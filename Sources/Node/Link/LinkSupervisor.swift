@@ -14,9 +14,6 @@ actor LinkSupervisor {
     static let preferredLookMilliseconds: Int64 = 60_000
     /// Between two requests for a certificate under a new root that hurries, to a parent that cannot sign it yet.
     static let hurriedLookMilliseconds: Int64 = 10_000
-    /// A session that has ended with a fault counts as one that worked if it has lasted for so long: what would fail again
-    /// at once is not tried again at once.
-    static let soundMillisecondsMin: Int64 = 10_000
     /// Between two audits with the same peer.
     static let auditIntervalMilliseconds: Int64 = 86_400_000
     /// Behind the beginning of a session, where an audit is overdue: not at once, since a line that has just come back
@@ -27,21 +24,17 @@ actor LinkSupervisor {
     /// How dialling a peer once has ended.
     private struct SessionResult {
         let failure: String
-        let wasEstablished: Bool
-        /// A peer is dialled as soon again as if nothing had failed before.
-        let isSound: Bool
+        /// Of a session that was established.
+        var ended: (code: ByeCode, lastedMilliseconds: Int64)?
 
         /// There was no session.
         init(_ failure: String) {
             self.failure = failure
-            wasEstablished = false
-            isSound = false
         }
 
         init(_ ending: PeerLink.Ending, lasted: Duration) {
             failure = ending.reason
-            wasEstablished = ending.wasEstablished
-            isSound = wasEstablished && (!ending.code.isFault || lasted >= .milliseconds(soundMillisecondsMin))
+            if ending.wasEstablished { ended = (ending.code, Int64(lasted / .milliseconds(1))) }
         }
     }
 
@@ -206,11 +199,8 @@ actor LinkSupervisor {
                 let result = await runSession(
                     with: site, role: role, at: address, preferred: Array(addresses[..<index]))
                 failures.append(result.failure)
-                if result.wasEstablished {
-                    if result.isSound {
-                        backoff.reset()
-                        lastFailure = nil
-                    }
+                if let ended = result.ended {
+                    if backoff.sessionEnded(with: ended.code, lasted: ended.lastedMilliseconds) { lastFailure = nil }
                     failures = [result.failure]
                     break
                 }
