@@ -55,7 +55,7 @@ package final class SearchIndex: Sendable {
     /// Pages that one call of `merge` writes, about.
     private static let mergePages = 256
     /// Page cache, KiB.
-    private static let cacheKibibytes = 4 * 1024
+    private static let cacheKibibytes = 2 * 1024
     /// Pages its write-ahead log may grow to.
     private static let checkpointPages = 4_000
     /// Of the tables below: a file of another version is made anew.

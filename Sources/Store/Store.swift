@@ -66,9 +66,9 @@ package enum Store {
     /// Pages the WAL may grow to before it is checkpointed: 5,000 pages are 10 MiB. A log that begins anew is written into what is there.
     package static let checkpointPages = 5_000
     /// Page cache of the writer, KiB.
-    package static let cacheKibibytes = 8 * 1024
+    package static let cacheKibibytes = 4 * 1024
     /// Page cache of each reader, KiB: the system's own cache stands behind it.
-    static let readerCacheKibibytes = 2 * 1024
+    static let readerCacheKibibytes = 1024
     static let readerCountMax = 3
     /// How long a connection waits for another's lock.
     static let busyMilliseconds: Int32 = 5_000

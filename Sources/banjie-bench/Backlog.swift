@@ -13,6 +13,8 @@ struct Backlog {
         var peakMiB: Double
         var senderPeakMiB: Double
         var receiverPeakMiB: Double
+        /// Of the receiver's the part that is not pages of files: what the process has allocated.
+        var receiverAnonymousPeakMiB: Double
         var seconds: Double
         var liveCount: Int
         var liveMilliseconds: Spread
@@ -27,6 +29,8 @@ struct Backlog {
         try pair.copy()
         let receiver = try PeerProcess(.receiveLive, folder: pair.receiverPath)
         defer { receiver.end() }
+        let memory = AnonymousMemoryWatch(receiver.identifier)
+        defer { _ = memory.stop() }
         try SyncPair.dial(receiver.next(Peer.Ready.self), from: pair.senderPath)
         let sender = try PeerProcess(
             .sendLive, folder: pair.senderPath, ["--until", "\(stores.content.lastPosition)"])
@@ -43,6 +47,7 @@ struct Backlog {
         return Outcome(
             operations: stores.operations, peakMiB: max(sent.peakMebibytes, received.peakMebibytes),
             senderPeakMiB: sent.peakMebibytes, receiverPeakMiB: received.peakMebibytes,
+            receiverAnonymousPeakMiB: memory.stop(),
             seconds: Double(sent.durable - sent.started) / 1e9, liveCount: live.count,
             liveMilliseconds: Spread(live))
     }

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Foundation
+internal import Synchronization
 
 struct BenchError: Error, CustomStringConvertible {
     let description: String
@@ -64,8 +65,11 @@ enum Machine {
     /// Memory that it has resident now, KiB.
     static func residentKibibytes() -> Double { status("VmRSS:") }
 
-    private static func status(_ field: String) -> Double {
-        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    /// Resident memory of a process that no file stands behind, so that it cannot be had again from the disk, MiB.
+    static func anonymousMebibytes(of process: Int32) -> Double { status("RssAnon:", of: "\(process)") / 1024 }
+
+    private static func status(_ field: String, of process: String = "self") -> Double {
+        guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) })
         else { return 0 }
         return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) } ?? 0
@@ -81,5 +85,30 @@ enum Machine {
 
     static func fileBytes(_ path: String) -> Int {
         ((try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int) ?? 0
+    }
+}
+
+/// Looks at another process's anonymous memory on a thread of its own: the kernel keeps no peak of it.
+final class AnonymousMemoryWatch: Sendable {
+    private static let lookMicroseconds: UInt32 = 20_000
+
+    private let state = Mutex((peak: 0.0, isStopped: false))
+
+    init(_ process: Int32) {
+        Thread.detachNewThread { [self] in
+            while !state.withLock(\.isStopped) {
+                let now = Machine.anonymousMebibytes(of: process)
+                state.withLock { $0.peak = max($0.peak, now) }
+                usleep(Self.lookMicroseconds)
+            }
+        }
+    }
+
+    /// - Returns: the most that was seen, MiB.
+    func stop() -> Double {
+        state.withLock { state in
+            state.isStopped = true
+            return state.peak
+        }
     }
 }

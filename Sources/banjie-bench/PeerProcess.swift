@@ -31,6 +31,8 @@ final class PeerProcess {
         }
     }
 
+    var identifier: Int32 { process.processIdentifier }
+
     /// The next line that it says; blocks.
     func next<Value: Decodable>(_: Value.Type) throws -> Value {
         while true {

@@ -93,9 +93,9 @@ extension Results {
         (output.memory?.backlogs ?? []).map { backlog in
             Self.name("backlog")
                 + String(
-                    format: "%d operations in %.1f s: peak %.1f MiB (receiver %.1f, sender %.1f); ",
-                    backlog.operations, backlog.seconds, backlog.peakMiB, backlog.receiverPeakMiB,
-                    backlog.senderPeakMiB)
+                    format: "%d operations in %.1f s: peak %.1f MiB (receiver %.1f, sender %.1f; ", backlog.operations,
+                    backlog.seconds, backlog.peakMiB, backlog.receiverPeakMiB, backlog.senderPeakMiB)
+                + String(format: "of the receiver's %.1f anonymous); ", backlog.receiverAnonymousPeakMiB)
                 + String(
                     format: "meanwhile durable after %.0f ms [%.0f..%.0f] of %d", backlog.liveMilliseconds.median,
                     backlog.liveMilliseconds.min, backlog.liveMilliseconds.max, backlog.liveCount)
