@@ -1,4 +1,5 @@
 internal import CZstd
+internal import Synchronization
 
 /// Zstandard frames of bounded size.
 package enum Compression {
@@ -7,7 +8,9 @@ package enum Compression {
 
     package static func compress(_ bytes: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
-            let written = ZSTD_compress(buffer.baseAddress, buffer.count, bytes, bytes.count, level)
+            let written = KeptContext.compression.use {
+                ZSTD_compressCCtx($0, buffer.baseAddress, buffer.count, bytes, bytes.count, level)
+            }
             precondition(ZSTD_isError(written) == 0, "zstd cannot fail with a buffer of its own bound")
             count = written
         }
@@ -23,12 +26,63 @@ package enum Compression {
         }
         var failed = false
         let result = [UInt8](unsafeUninitializedCapacity: Int(declared)) { buffer, count in
-            let written = ZSTD_decompress(buffer.baseAddress, buffer.count, bytes, bytes.count)
+            let written = KeptContext.decompression.use {
+                ZSTD_decompressDCtx($0, buffer.baseAddress, buffer.count, bytes, bytes.count)
+            }
             failed = ZSTD_isError(written) != 0
             count = failed ? 0 : written
         }
         guard !failed, result.count == Int(declared) else { throw .invalid(field: "columns_zstd") }
         return result
+    }
+}
+
+/// What zstd works with for a frame that stands alone. Making it costs more than a live batch's compression does: the
+/// process keeps one, and whoever finds it in use makes another for the time being.
+private final class KeptContext: Sendable {
+    static let compression = KeptContext(make: ZSTD_createCCtx, free: ZSTD_freeCCtx, byteCount: ZSTD_sizeof_CCtx)
+    static let decompression = KeptContext(make: ZSTD_createDCtx, free: ZSTD_freeDCtx, byteCount: ZSTD_sizeof_DCtx)
+
+    /// What a large frame has left is not kept.
+    private static let keptBytesMax = 512 * 1024
+
+    /// One owner at a time: whoever has taken it out, or nobody.
+    private struct Context: @unchecked Sendable {
+        let pointer: OpaquePointer
+    }
+
+    private let kept = Mutex<Context?>(nil)
+    private let make: @Sendable () -> OpaquePointer?
+    private let free: @Sendable (OpaquePointer?) -> Int
+    private let byteCount: @Sendable (OpaquePointer?) -> Int
+
+    private init(
+        make: @escaping @Sendable () -> OpaquePointer?, free: @escaping @Sendable (OpaquePointer?) -> Int,
+        byteCount: @escaping @Sendable (OpaquePointer?) -> Int
+    ) {
+        self.make = make
+        self.free = free
+        self.byteCount = byteCount
+    }
+
+    /// - Returns: what zstd has said, which may be an error's code.
+    func use(_ body: (OpaquePointer) -> Int) -> Int {
+        let context = kept.withLock { $0.take() } ?? fresh()
+        let result = body(context.pointer)
+        let isKept =
+            byteCount(context.pointer) <= Self.keptBytesMax
+            && kept.withLock { kept in
+                guard kept == nil else { return false }
+                kept = context
+                return true
+            }
+        if !isKept { _ = free(context.pointer) }
+        return result
+    }
+
+    private func fresh() -> Context {
+        guard let made = make() else { preconditionFailure("zstd cannot give a context: out of memory") }
+        return Context(pointer: made)
     }
 }
 
