@@ -82,7 +82,8 @@ scenario_full() {
     sound zj hz nb
 }
 
-refuses() { ! b "$1" ticket open 写不下 --as 小王 --role dispatcher --json; }
+# The node looks at its disk now and then: what comes before that is taken still.
+refuses() { ! b "$1" ticket open 还写得下 --as 小王 --role dispatcher --json; }
 # small_disk NODE MIB: its folder is a disk of its own.
 small_disk() {
     mkdir "$root/$1"
