@@ -13,6 +13,8 @@ struct HostileSocketTests {
     init() throws { authority = try TestAuthority.shared.get() }
 
     private let post = HTTP2RequestHead(method: "POST", authority: "x", path: "/")
+    /// Takes connections in the order in which they were dialled; several loops need not.
+    private let oneLoop = MultiThreadedEventLoopGroup.singleton.next()
 
     private func silentChannel(_ server: HTTP2Server) async throws -> any Channel {
         try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -21,11 +23,12 @@ struct HostileSocketTests {
 
     private func server(
         _ limits: TransportLimits, _ counter: CountingLogHandler.Counter,
+        on group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         handler: @escaping HTTP2Server.Handler = EchoTests.echo
     ) throws -> HTTP2Server {
         HTTP2Server(
             address: .hostPort("127.0.0.1", 0), tls: try authority.serverContext(), limits: limits,
-            logger: CountingLogHandler.logger(counter), handler: handler)
+            logger: CountingLogHandler.logger(counter), eventLoopGroup: group, handler: handler)
     }
 
     @Test("who connects and says nothing is closed when the handshake's time is over, with a line in the log")
@@ -65,7 +68,7 @@ struct HostileSocketTests {
         // None is given up for its time, on a machine that is busy with other tests.
         limits.handshakeMilliseconds = 120_000
         let counter = CountingLogHandler.Counter()
-        try await withServer(server(limits, counter)) { server in
+        try await withServer(server(limits, counter, on: oneLoop)) { server in
             var channels: [any Channel] = []
             for index in 0..<100 {
                 channels.append(try await silentChannel(server))
@@ -90,7 +93,7 @@ struct HostileSocketTests {
         // Long enough for all that comes before the write, on a machine that is busy with other tests.
         limits.handshakeMilliseconds = 10_000
         let counter = CountingLogHandler.Counter()
-        try await withServer(server(limits, counter)) { server in
+        try await withServer(server(limits, counter, on: oneLoop)) { server in
             let first = try await silentChannel(server)
             let second = try await silentChannel(server)
             // Accepted once a third one is through; that has displaced the second, too.
