@@ -22,14 +22,10 @@ package struct Backoff: Hashable, Sendable {
     /// session has ended with a fault soon after it began.
     /// - Parameter lasted: milliseconds from the dial to the end.
     /// - Returns: false if what has failed may fail in the same way again.
+    @discardableResult
     package mutating func sessionEnded(with code: ByeCode, lasted: Int64) -> Bool {
         guard !code.isFault || lasted >= Self.soundMillisecondsMin else { return false }
-        reset()
-        return true
-    }
-
-    /// Begins anew, as a node does that has just started.
-    package mutating func reset() {
         attempt = 0
+        return true
     }
 }

@@ -75,7 +75,7 @@ extension World {
         }
         guard let dialer = office.dialers.first(where: { $0.end === end }) else { return }
         dialer.end = nil
-        if end.isEstablished { _ = dialer.backoff.sessionEnded(with: end.code, lasted: now - end.began) }
+        if end.isEstablished { dialer.backoff.sessionEnded(with: end.code, lasted: now - end.began) }
         if isHealed, end.connection.peer(of: end).believesAt < now {
             dialer.endedCount += 1
             if dialer.endedCount > Self.endedMax {

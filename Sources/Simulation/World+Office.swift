@@ -58,7 +58,7 @@ extension World {
         trace.mix(replica.identity.replica.rawValue)
         for dialer in office.dialers {
             (dialer.end, dialer.isDialling) = (nil, false)
-            dialer.backoff.reset()
+            dialer.backoff = Backoff()
             planDial(office, dialer, after: disks.within(0...500))
         }
         planAct(office)

@@ -4,7 +4,7 @@ import Testing
 @testable import Replication
 
 @Suite struct BackoffTests {
-    @Test("waits are drawn below a ceiling that doubles from one second to five minutes, and begin anew after a reset")
+    @Test("waits are drawn below a ceiling that doubles from one second to five minutes, and anew after a session")
     func ceilings() {
         let seed: UInt64 = 20_260_101
         var generator = SeededGenerator(seed: seed)
@@ -25,7 +25,7 @@ import Testing
         }
         var backoff = Backoff()
         for _ in 0..<100 { _ = backoff.nextDelayMilliseconds(using: &generator) }
-        backoff.reset()
+        backoff.sessionEnded(with: .unspecified, lasted: 0)
         #expect(backoff.nextDelayMilliseconds(using: &generator) <= Backoff.floorMilliseconds)
     }
 
